@@ -1,0 +1,64 @@
+// Signed tree heads as C2SP signed notes (c2sp.org/tlog-checkpoint, c2sp.org/signed-note; the same
+// bytes as Go's sumdb/note). Ed25519 only. Pure functions; thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "audit/merkle.h"
+
+namespace weir::audit {
+
+struct Checkpoint {
+  std::string origin;
+  uint64_t size = 0;
+  Hash root{};
+
+  // "<origin>\n<size>\n<base64 root>\n": the signed text.
+  std::string Text() const;
+};
+
+// The log's private key. Kept in one file of mode 0400, "PRIVATE+KEY+<name>+<id>+<base64>".
+class SigningKey {
+ public:
+  static absl::StatusOr<SigningKey> Generate(std::string_view name);
+  static absl::StatusOr<SigningKey> Parse(std::string_view text);
+
+  std::string ToString() const;
+  // "<name>+<hex8 key id>+<base64 of 0x01 and the public key>": what verifiers are given.
+  std::string VerifierKey() const;
+  const std::string& name() const { return name_; }
+
+  // The checkpoint as a signed note, signature line included.
+  std::string Sign(const Checkpoint& checkpoint) const;
+
+ private:
+  SigningKey() = default;
+  std::string name_;
+  std::string seed_;        // 32 bytes
+  std::string public_key_;  // 32 bytes
+};
+
+class VerifierKey {
+ public:
+  static absl::StatusOr<VerifierKey> Parse(std::string_view vkey);
+  const std::string& name() const { return name_; }
+
+ private:
+  friend absl::StatusOr<Checkpoint> OpenCheckpoint(std::string_view note,
+                                                   const std::vector<VerifierKey>& keys);
+  VerifierKey() = default;
+  std::string name_;
+  uint32_t id_ = 0;
+  std::string public_key_;
+};
+
+// Parses a signed note and demands a valid signature by every one of `keys` (at least one key).
+absl::StatusOr<Checkpoint> OpenCheckpoint(std::string_view note,
+                                          const std::vector<VerifierKey>& keys);
+
+}  // namespace weir::audit

@@ -1,0 +1,100 @@
+// A tamper-evident, append-only ledger of compliance decisions.
+//
+// Append() is durable: once its callback runs with a Receipt, the record survives a crash of the
+// process and of the machine (durability `strict`) and is covered by every later checkpoint.
+// Records are committed in batches by one writer thread that owns the only connection that writes;
+// callers never wait for the disk on their own thread. A checkpoint is signed at most a second
+// after a record, and at Close().
+//
+// If a write's outcome is unknown (a failed fsync, say), the store was deleted or swapped under the
+// process, or the disk is full, the ledger closes itself: this and all later appends fail with
+// kDataLoss until Open() has reconciled the store with its last checkpoint. Losing service is
+// recoverable; signing two histories is not.
+//
+// Open() closes every exchange that a crash left open with a record of kind `interrupted`.
+//
+// Files, in LedgerOptions::dir: ledger.db (SQLite, WAL), ledger.key (private key, mode 0400),
+// ledger.vkey (public). audit/FORMAT.md specifies them. Thread-safe, except Open and Close.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/statusor.h>
+
+#include "audit/checkpoint.h"
+#include "audit/merkle.h"
+#include "audit/record.h"
+
+namespace weir::audit {
+
+enum class Durability : uint8_t {
+  kStrict,   // one fsync for each batch before any of its receipts
+  kRelaxed,  // survives a crash of the process; a crash of the machine may lose the last moments
+};
+
+struct LedgerOptions {
+  std::string dir;
+  // Origin of the log in its checkpoints, a schema-less URL; used when the ledger is created.
+  std::string origin = "weir.invalid/ledger";
+  Durability durability = Durability::kStrict;
+  uint64_t queue_records_max = 65'536;  // beyond it Append fails with kResourceExhausted
+  uint64_t batch_records_max = 1'024;
+  uint64_t free_bytes_min = 64U << 20;  // below it the ledger closes itself before ENOSPC would
+  std::string vfs;                      // SQLite VFS by name; empty: the default
+};
+
+struct Receipt {
+  uint64_t seq = 0;
+  int64_t time_us = 0;
+  Hash leaf{};
+};
+
+// Counters since Open, for metrics.
+struct LedgerStats {
+  uint64_t size = 0;  // records in the ledger
+  uint64_t queued = 0;
+  uint64_t batches = 0;
+  uint64_t appended = 0;
+  uint64_t checkpoint_size = 0;  // tree size of the last signed checkpoint
+  int64_t checkpoint_time_us = 0;
+  bool open = false;
+};
+
+class Ledger {
+ public:
+  // Creates the directory, the key and the store when they are absent. Fails with a sentence that
+  // says what to do: kDataLoss when the store contradicts its last checkpoint, kUnavailable when
+  // another process has it open.
+  static absl::StatusOr<std::unique_ptr<Ledger>> Open(const LedgerOptions& options);
+
+  Ledger(const Ledger&) = delete;  // There is one writer.
+  Ledger& operator=(const Ledger&) = delete;
+  // Closes as Close() does, ignoring its result.
+  ~Ledger();
+
+  // `done` runs exactly once, on the writer thread, or on the caller's before Append returns when
+  // the queue is full or the ledger closed. It must not block and must not call the ledger.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<Receipt>)>;
+  void Append(Record record, Done done);
+
+  // Commits what is queued, signs a final checkpoint, closes the store. Idempotent.
+  absl::Status Close();
+
+  // OK while records can be appended; otherwise the reason it closed, as a sentence.
+  absl::Status status() const;
+  LedgerStats stats() const;
+  std::string verifier_key() const;
+  std::string last_checkpoint() const;  // the signed note; empty before the first record
+
+ private:
+  class Writer;
+  explicit Ledger(std::unique_ptr<Writer> writer);
+  const std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace weir::audit

@@ -1,0 +1,95 @@
+// Reading a ledger, by another thread or another process than its writer, while it is written.
+//
+// A Reader has a connection of its own that never writes and never checkpoints (SQLite before 3.51.3
+// can lose committed rows when two connections do). What it returns is what was committed when the
+// call began. Not thread-safe: one Reader per thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "audit/checkpoint.h"
+#include "audit/merkle.h"
+#include "audit/record.h"
+
+namespace weir::audit {
+
+// All given fields must match.
+struct Query {
+  std::optional<int64_t> from_us;  // inclusive
+  std::optional<int64_t> to_us;    // exclusive
+  std::string exchange, app, user, category, rule, action, model;
+  std::optional<RecordKind> kind;
+  std::optional<uint64_t> before_seq;  // cursor: only records below it; results are newest first
+  uint64_t limit = 100;
+};
+
+struct Found {
+  Record record;
+  std::string encoded;  // the leaf's bytes
+};
+
+struct QueryPage {
+  std::vector<Found> records;  // newest first
+  std::optional<uint64_t> next_before_seq;  // absent: there are no more
+};
+
+// Evidence that one record is in a tree with a signed head.
+struct Evidence {
+  uint64_t index = 0;
+  std::string encoded;      // the record's bytes
+  std::vector<Hash> proof;
+  std::string checkpoint;   // signed note
+
+  // c2sp.org/tlog-proof@v1 text.
+  std::string ProofText() const;
+};
+
+// What a verification found. `records` and `checkpoints` say how much was looked at.
+struct VerifyReport {
+  bool ok = false;
+  uint64_t records = 0;
+  uint64_t checkpoints = 0;
+  std::optional<uint64_t> first_bad_seq;
+  std::string reason;  // a sentence; names the place
+};
+
+class Reader {
+ public:
+  static absl::StatusOr<std::unique_ptr<Reader>> Open(const std::string& dir);
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader();
+
+  absl::StatusOr<QueryPage> Find(const Query& query);
+  absl::StatusOr<Found> Get(uint64_t seq);
+  // Under the latest signed checkpoint that covers the record.
+  absl::StatusOr<Evidence> Prove(uint64_t seq);
+  absl::StatusOr<std::vector<Hash>> ProveConsistency(uint64_t old_size, uint64_t size);
+  absl::StatusOr<std::string> LatestCheckpoint();
+  absl::StatusOr<uint64_t> Size();
+
+  // Re-derives everything from the records: canonical bytes, sequence, order of time, every stored
+  // tree node, every checkpoint's root, signature and consistency with the one before, index
+  // entries. Demands signatures by all of `keys`; without keys, by the key stored beside the
+  // ledger. Never fails for what it finds in the store: that is the report.
+  absl::StatusOr<VerifyReport> Verify(const std::vector<VerifierKey>& keys);
+
+ private:
+  class Impl;
+  explicit Reader(std::unique_ptr<Impl> impl);
+  const std::unique_ptr<Impl> impl_;
+};
+
+// Verifies an evidence file without any ledger.
+absl::Status VerifyEvidence(std::string_view proof_text, std::string_view encoded,
+                            const std::vector<VerifierKey>& keys);
+
+}  // namespace weir::audit

@@ -1,0 +1,82 @@
+// One entry of the ledger, and its canonical bytes.
+//
+// A record says what was decided, for whom, under which rules, when and where; it never holds
+// content, only digests of it. Encode() is canonical: one record has one encoding, JSON with a
+// fixed field order and no optional whitespace (audit/FORMAT.md is normative, with example bytes).
+// The encoding is what the tree hashes and what a regulator reads.
+//
+// Values only. Thread-compatible.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+namespace weir::audit {
+
+// Why a record exists.
+enum class RecordKind : uint8_t {
+  kPrompt,       // a prompt was judged; opens an exchange
+  kAnswer,       // the answer was judged or the exchange refused; closes an exchange
+  kFailure,      // the exchange ended by a failure; closes it, or stands alone
+  kInterrupted,  // written at start for an exchange that a crash left open; closes it
+  kService,      // the gateway itself: opened, closed, bundle loaded, ledger reconciled
+  kAccess,       // a person looked at the ledger
+};
+
+std::string_view Name(RecordKind kind);
+
+struct FindingEntry {
+  std::string rule;
+  std::string category;
+  std::string severity;
+  std::string lane;
+  std::string part;    // JSON pointer of the text
+  uint64_t start = 0;  // bytes of that text
+  uint64_t end = 0;
+  std::string action;
+};
+
+struct Record {
+  // Set by the ledger when the record is batched; 0 before.
+  uint64_t seq = 0;      // from 0, without gaps; also the leaf index in the tree
+  int64_t time_us = 0;   // microseconds since the epoch, UTC; never falls from one record to the next
+
+  RecordKind kind = RecordKind::kService;
+  std::string exchange;  // UUIDv7; empty for kService and kAccess
+  std::string stage;     // where in the exchange: "RecordPrompt", "Relay", ...
+  std::string app;
+  std::string user;
+  std::string profile;
+  std::string region;
+  std::string dialect;   // "openai.chat"
+  std::string model;     // as the client asked for it
+  std::string upstream;
+  std::string direction;  // "prompt" | "answer" | ""
+  std::string action;     // "allow" ... "block"; "" where nothing was decided
+  bool review = false;
+  std::string bundle;     // digest of the policy bundle that decided
+  std::vector<FindingEntry> findings;
+  uint64_t findings_total = 0;   // before any was cut to keep the record within its limit
+  std::string content_digest;    // see FORMAT.md; empty with content mode `none`
+  uint64_t content_bytes = 0;    // of the judged text
+  int32_t status = 0;            // HTTP status sent to the client; 0: none was sent
+  int64_t duration_us = 0;       // since the exchange began
+  std::string cause;             // kFailure, kInterrupted: the named cause
+  std::string detail;            // a sentence for a person; never content
+};
+
+// A leaf is at most this long (C2SP entry bundles carry a uint16 length).
+inline constexpr size_t kRecordBytesMax = 65'535;
+
+// Never fails: a record that would be too long loses findings from the end, then its detail, and
+// `findings_total` says how many there were.
+std::string Encode(const Record& record);
+
+// Strict: only what Encode can have written decodes.
+absl::StatusOr<Record> Decode(std::string_view encoded);
+
+}  // namespace weir::audit

@@ -1,0 +1,60 @@
+// The configuration file: config/weir.yaml is the documented reference.
+//
+// Every problem is reported at once, with file and line; unknown keys are problems. Values only.
+// Relative paths are relative to the process's working directory. Secrets come from the environment
+// variables that the file names; a variable that is not set is a problem of the line that names it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/ledger.h"
+#include "gateway/byte_stream.h"
+#include "gateway/http.h"
+#include "gateway/json.h"
+#include "gateway/upstream.h"
+#include "policy/bundle.h"
+#include "rules/rule.h"
+
+namespace weir::gateway {
+
+struct ListenAddress {
+  std::string host;
+  uint16_t port = 0;
+  std::string tls_certificate_file;  // both or neither
+  std::string tls_key_file;
+};
+
+enum class ContentMode : uint8_t { kNone, kDigest, kEncrypted };
+
+struct Config {
+  std::string file;
+  ListenAddress listen;
+  ListenAddress admin;
+  int threads = 0;  // as used: never 0 after Load
+  HttpLimits http;
+  JsonLimits json;
+  size_t upstream_event_bytes_max = 1 << 20;
+  size_t answer_bytes_max = 16 << 20;  // of a JSON answer, held whole while it is judged
+  std::chrono::milliseconds drain_timeout{30'000};
+  std::string upstream_ca_file;  // empty: the system's trust store
+  bool demo_model = false;       // start the built-in demonstration model
+  ListenAddress demo_listen;
+  std::vector<Upstream> upstreams;
+  policy::BundleSources bundle;
+  audit::LedgerOptions ledger;
+  ContentMode content = ContentMode::kDigest;
+
+  const Upstream* FindUpstream(std::string_view name) const;
+};
+
+// Null when `problems` is not empty.
+std::optional<Config> LoadConfig(const std::string& file, std::vector<rules::Problem>& problems);
+
+// What a reload cannot change while the process runs: a sentence for each difference in listeners,
+// threads, audit and limits. Upstreams, models, apps and rules can.
+std::vector<std::string> NeedsRestart(const Config& running, const Config& loaded);
+
+}  // namespace weir::gateway

@@ -1,0 +1,93 @@
+// A bundle: rule packs, profiles, models and apps, loaded together, immutable, named by its digest.
+//
+// An exchange pins one bundle when it is identified and uses nothing else until its last record, so
+// that a reload never changes the rules in the middle of an answer. Every record names the digest.
+// A bundle is loaded whole or not at all: BundleStore keeps the one it has when a new one is bad.
+//
+// Immutable and thread-safe once built.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/profile.h"
+#include "rules/rule.h"
+#include "rules/rule_set.h"
+
+namespace weir::policy {
+
+struct Model {
+  std::string name;      // as clients ask for it
+  std::string upstream;  // name of the upstream that serves it
+  std::string upstream_model;  // as the upstream calls it; empty: the same
+  std::string filing_no;
+};
+
+struct App {
+  std::string id;
+  std::array<uint8_t, 32> key_sha256{};  // SHA-256 of the API key; the key itself is not kept
+  std::string profile;
+  Exposure exposure = Exposure::kPublic;
+};
+
+// What a bundle is made from.
+struct BundleSources {
+  std::vector<std::string> pack_paths;
+  std::vector<std::string> profile_paths;
+  std::vector<Model> models;
+  std::vector<App> apps;
+};
+
+// Who an exchange is judged for.
+struct Subject {
+  const App* app = nullptr;          // of the pinned bundle
+  const Profile* profile = nullptr;  // of the pinned bundle
+  std::string user;                  // as the app names its user; may be empty
+};
+
+class Bundle {
+ public:
+  // Null, and at least one problem, when anything is wrong: packs that do not compile, rule tests
+  // that fail, an app with an unknown profile, two apps with one key, two models of one name.
+  static std::shared_ptr<const Bundle> Load(const BundleSources& sources,
+                                            std::vector<rules::Problem>& problems);
+
+  std::string_view digest() const { return digest_; }  // "sha256:" + 64 hex digits
+  const rules::RuleSet& rule_set() const { return *rule_set_; }
+  const std::vector<Profile>& profiles() const { return profiles_; }
+  const std::vector<Model>& models() const { return models_; }
+  const std::vector<App>& apps() const { return apps_; }
+
+  // Null when unknown. FindApp compares in constant time for each app.
+  const App* FindApp(std::string_view key) const;
+  const Profile* FindProfile(std::string_view id) const;
+  const Model* FindModel(std::string_view name) const;
+
+ private:
+  Bundle() = default;
+
+  std::string digest_;
+  std::shared_ptr<const rules::RuleSet> rule_set_;
+  std::vector<Profile> profiles_;
+  std::vector<Model> models_;
+  std::vector<App> apps_;
+};
+
+// The current bundle of a process. Thread-safe; readers never wait for a load.
+class BundleStore {
+ public:
+  explicit BundleStore(std::shared_ptr<const Bundle> first);
+
+  std::shared_ptr<const Bundle> Current() const;
+  void Publish(std::shared_ptr<const Bundle> bundle);
+
+ private:
+  std::shared_ptr<const Bundle> current_;  // accessed with std::atomic_load / std::atomic_store
+};
+
+}  // namespace weir::policy
