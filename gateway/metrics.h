@@ -2,15 +2,18 @@
 //
 // Every name starts with "weir_", uses base units, and has a bounded set of label values: rule ids,
 // users and apps belong to the ledger, not here. Each thread adds to its own shard, so that an
-// exchange never shares a cache line with another thread; Render() adds the shards up. Increment
-// and Observe are safe on any thread; Render on any one.
+// exchange never shares a cache line with another thread; Render() adds the shards up.
+//
+// Increment, Set, Add, Observe and Render are safe on any thread and never wait; registration is
+// not, and comes before them.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir::gateway {
@@ -36,11 +39,19 @@ class Metrics {
   void Add(int shard, Id gauge, int64_t by);
   void Observe(int shard, Id histogram, double value);
 
+  // Series of one name stand together under one HELP and TYPE line, in order of registration.
   std::string Render() const;
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  const std::unique_ptr<State> state_;
 };
+
+// `direction="prompt",action="block"` from its pairs, values escaped.
+std::string Labels(
+    std::initializer_list<std::pair<std::string_view, std::string_view>> names_and_values);
+
+// What a scraper is told the format is.
+inline constexpr std::string_view kMetricsContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 }  // namespace weir::gateway
