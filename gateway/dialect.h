@@ -61,12 +61,17 @@ absl::StatusOr<DecodedRequest> DecodeRequest(Dialect dialect, std::string_view b
 
 // The body for the upstream: the client's own bytes, with the parts' edits spliced in and the model
 // name replaced where the upstream has another. Untouched requests come back byte for byte.
+// kFailedPrecondition when an edit stands where none can be made without changing what the request
+// means (in a key, in a protocol field, over two parts of a message and in neither alone): the
+// caller then refuses the request.
 struct PartEdits {
   size_t part = 0;  // index into DecodedRequest::parts
   std::vector<policy::Edit> edits;
 };
-std::string EncodeRequest(Dialect dialect, std::string_view body, const DecodedRequest& request,
-                          const std::vector<PartEdits>& edits, std::string_view upstream_model);
+absl::StatusOr<std::string> EncodeRequest(Dialect dialect, std::string_view body,
+                                          const DecodedRequest& request,
+                                          const std::vector<PartEdits>& edits,
+                                          std::string_view upstream_model);
 
 // An error in the dialect's own shape.
 struct ApiError {
@@ -77,6 +82,9 @@ struct ApiError {
   std::string message;
 };
 std::string ErrorBody(Dialect dialect, const ApiError& error);
+// An upstream's error of that status. A body that is no error of the dialect gives a general message
+// that quotes nothing of it.
+ApiError DecodeError(Dialect dialect, int status, std::string_view body, const JsonLimits& limits);
 // The same inside a stream that has begun.
 std::string ErrorEvent(Dialect dialect, const ApiError& error);
 
