@@ -22,10 +22,11 @@
 namespace weir::policy {
 
 struct Model {
-  std::string name;      // as clients ask for it
-  std::string upstream;  // name of the upstream that serves it
+  std::string name;            // as clients ask for it
+  std::string upstream;        // name of the upstream that serves it
   std::string upstream_model;  // as the upstream calls it; empty: the same
   std::string filing_no;
+  int line = 0;  // in BundleSources::file, for problems
 };
 
 struct App {
@@ -33,14 +34,16 @@ struct App {
   std::array<uint8_t, 32> key_sha256{};  // SHA-256 of the API key; the key itself is not kept
   std::string profile;
   Exposure exposure = Exposure::kPublic;
+  int line = 0;  // in BundleSources::file, for problems
 };
 
 // What a bundle is made from.
 struct BundleSources {
   std::vector<std::string> pack_paths;
-  std::vector<std::string> profile_paths;
+  std::vector<std::string> profile_paths;  // empty: the built-in profile alone
   std::vector<Model> models;
   std::vector<App> apps;
+  std::string file;  // where models and apps are written, for problems
 };
 
 // Who an exchange is judged for.
@@ -52,16 +55,23 @@ struct Subject {
 
 class Bundle {
  public:
-  // Null, and at least one problem, when anything is wrong: packs that do not compile, rule tests
-  // that fail, an app with an unknown profile, two apps with one key, two models of one name.
+  // Null, and at least one new problem, when anything is wrong: packs that do not compile, rule
+  // tests that fail, no rule at all, an app with an unknown profile, two apps with one key or id, a
+  // public app with an internal profile, two models of one name.
   static std::shared_ptr<const Bundle> Load(const BundleSources& sources,
                                             std::vector<rules::Problem>& problems);
 
-  std::string_view digest() const { return digest_; }  // "sha256:" + 64 hex digits
+  // "sha256:" + 64 hex digits over everything that decides: rules, profiles, models and apps, but
+  // not the apps' keys, which decide nothing and must not be guessable from a digest that clients
+  // see. The order of files and entries does not change it.
+  std::string_view digest() const { return digest_; }
   const rules::RuleSet& rule_set() const { return *rule_set_; }
   const std::vector<Profile>& profiles() const { return profiles_; }
   const std::vector<Model>& models() const { return models_; }
   const std::vector<App>& apps() const { return apps_; }
+
+  // What `profile`, one of profiles(), makes of a finding of rule number `rule`.
+  Decision Decide(const Profile& profile, uint32_t rule, rules::Direction direction) const;
 
   // Null when unknown. FindApp compares in constant time for each app.
   const App* FindApp(std::string_view key) const;
@@ -76,6 +86,7 @@ class Bundle {
   std::vector<Profile> profiles_;
   std::vector<Model> models_;
   std::vector<App> apps_;
+  std::vector<Decision> decisions_;  // by profile, direction, rule
 };
 
 // The current bundle of a process. Thread-safe; readers never wait for a load.

@@ -21,12 +21,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "policy/bundle.h"
+#include "policy/mask.h"
 #include "policy/verdict.h"
 #include "rules/scanner.h"
 
@@ -44,6 +46,10 @@ class Judge {
   // are bytes of `text`.
   absl::StatusOr<std::vector<Edit>> JudgeText(std::string_view part, std::string_view text);
 
+  // The same for findings that somebody else's scan made in `text`, in any order.
+  std::vector<Edit> JudgeFindings(std::string_view part, std::string_view text,
+                                  const std::vector<rules::Finding>& findings);
+
   Inspection Open(std::string part);
 
   // Over everything judged so far.
@@ -56,6 +62,8 @@ class Judge {
   friend class Inspection;
   // Weighs one finding, adds its reason, returns its action.
   Action Weigh(const rules::Finding& finding, std::string_view part);
+  void AddReason(const rules::Finding& finding, std::string_view part, Action action);
+  const rules::Rule& RuleOf(const rules::Finding& finding) const;
 
   const Bundle& bundle_;
   const Subject& subject_;
@@ -65,6 +73,10 @@ class Judge {
 };
 
 // One part that arrives in pieces.
+//
+// A part that was stopped takes nothing more in: Feed() and Finish() then do nothing. Of a rule
+// whose guarantee is `completion`, a mask covers what had not become releasable when it matched.
+// Memory is that of the scan, the text it holds, and edits not taken yet.
 class Inspection {
  public:
   Inspection(Inspection&&) noexcept = default;
@@ -77,11 +89,12 @@ class Inspection {
   // character, never inside an edit; after stopped() it stays where the match that stopped it
   // began or earlier.
   uint64_t releasable() const { return releasable_; }
-  uint64_t fed() const;
+  // Bytes judged; those fed after stopped() do not count.
+  uint64_t fed() const { return scan_.fed(); }
 
   // Edits of text below releasable() that have not been taken yet, in order, not overlapping,
   // merged where masks overlap.
-  std::vector<Edit> TakeEdits();
+  std::vector<Edit> TakeEdits() { return std::exchange(edits_, {}); }
 
   // A finding of this part asked for replace or block.
   bool stopped() const { return action_ >= Action::kReplace; }
@@ -91,15 +104,22 @@ class Inspection {
  private:
   friend class Judge;
   Inspection(Judge& judge, std::string part, rules::StreamScan scan);
-  absl::Status Take(absl::Status scanned, std::string_view piece);
+  void Weigh(std::string_view piece);
+  std::string MatchedText(const rules::Finding& finding, std::string_view piece) const;
+  void Release();
+  void Hold(std::string_view piece);
 
   Judge* judge_;
   std::string part_;
   rules::StreamScan scan_;
-  std::vector<rules::Finding> findings_;
-  std::vector<Edit> edits_;
-  std::string held_;          // the part's text from held_start_ on, for partial masks
+  std::vector<rules::Finding> findings_;  // scratch, kept for its capacity
+  std::vector<Mask> masks_;               // not yet releasable; in order, merged
+  std::vector<Edit> edits_;               // releasable, not yet taken
+  // The text from scan_.releasable() on, as it was before the current piece: a detector's partial
+  // mask needs what its match said.
+  std::string held_;
   uint64_t held_start_ = 0;
+  uint64_t stop_ = UINT64_MAX;  // where the first match that stops the part began
   uint64_t releasable_ = 0;
   Action action_ = Action::kAllow;
 };

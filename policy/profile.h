@@ -42,8 +42,10 @@ std::string_view Name(RefusalStyle style);
 std::string_view Name(Cause cause);
 std::string_view Name(ExceptionPolicy policy);
 
-// Applies `action` to findings of `category`, the most specific match deciding: an exact category
-// before its chapter ("A.1") before "*"; then the last written.
+// Applies `action` to findings of `category` from `severity_min` up, the most specific match
+// deciding: an exact category before its chapter ("A.1") before "*"; then the last written. A rule
+// that a later one of the same category hides altogether is a problem of its file, so that the
+// order of lines cannot weaken a profile unnoticed.
 struct ActionRule {
   std::string category;
   rules::Severity severity_min = rules::Severity::kLow;
@@ -52,11 +54,14 @@ struct ActionRule {
   bool review = false;
 };
 
-// A curated stand-in answer (代答) for `replace`.
-struct StandIn {
+// A text that depends on a finding's category: a stand-in answer (代答) or a mask.
+struct CategoryText {
   std::string category;  // exact, chapter or "*"
   std::string text;
 };
+
+// What replaces a masked finding for which a profile writes no text of its own.
+inline constexpr std::string_view kMaskText = "［已屏蔽］";
 
 struct Profile {
   std::string id;
@@ -66,11 +71,14 @@ struct Profile {
   std::string region;
   RefusalStyle refusal_json = RefusalStyle::kRefusal;
   RefusalStyle refusal_stream = RefusalStyle::kRefusal;
-  std::string refusal_prompt;  // shown when the prompt was blocked
-  std::string refusal_answer;  // shown when the answer was blocked
-  std::vector<ActionRule> actions;
-  std::vector<StandIn> stand_ins;
-  std::array<ExceptionPolicy, kCauseCount> exceptions{};  // by Cause
+  std::string refusal_prompt;       // shown when the prompt was blocked
+  std::string refusal_answer;       // shown when the answer was blocked
+  std::vector<ActionRule> actions;  // the built-in table first, then as written
+  std::vector<CategoryText> stand_ins;
+  std::vector<CategoryText> mask_texts;
+  std::array<ExceptionPolicy, kCauseCount> exceptions = {
+      ExceptionPolicy::kRefuse, ExceptionPolicy::kError, ExceptionPolicy::kError,
+      ExceptionPolicy::kError, ExceptionPolicy::kError};  // by Cause
   // Content that cannot be inspected and is nevertheless let through, by name: "image", "audio",
   // "file". Empty: refused with a clear error.
   std::vector<std::string> let_through;
@@ -78,9 +86,19 @@ struct Profile {
 
   ExceptionPolicy exception(Cause cause) const { return exceptions[static_cast<size_t>(cause)]; }
   bool LetsThrough(std::string_view content_kind) const;
+  // What to do with a finding of `rule`. A rule on trial is never more than flagged, whatever the
+  // profile says of its category.
+  Decision Decide(const rules::Rule& rule, rules::Direction direction) const;
   // The text of a stand-in answer for a category; the answer refusal when none is written.
   std::string_view StandInFor(std::string_view category) const;
+  // What stands in the place of a masked finding of a category; kMaskText when none is written.
+  std::string_view MaskTextFor(std::string_view category) const;
 };
+
+// The profile of who wrote none, id "built-in": low is flagged, medium masked, high and critical
+// blocked (critical queued for review), personal information (A.4.f) masked whatever its severity.
+// Its actions are also the ground on which every written profile stands.
+Profile BuiltInProfile();
 
 // Parses profile files (or directories of *.yaml); strict, all problems at once.
 std::vector<Profile> ParseProfiles(const std::vector<std::string>& paths,

@@ -16,6 +16,14 @@ enum class Action : uint8_t { kAllow, kFlag, kMask, kReplace, kBlock };
 
 std::string_view Name(Action action);
 
+// What a profile makes of one finding.
+struct Decision {
+  Action action = Action::kAllow;
+  bool review = false;
+
+  friend bool operator==(const Decision&, const Decision&) = default;
+};
+
 // One finding with what the profile makes of it. The strings are views into the bundle that was
 // pinned for the exchange and live as long as it.
 struct Reason {
@@ -24,7 +32,7 @@ struct Reason {
   std::string_view category;
   std::string_view severity;
   std::string_view lane;
-  std::string part;  // where the text stood: a JSON pointer into the request or the answer
+  std::string part;    // where the text stood: a JSON pointer into the request or the answer
   uint64_t start = 0;  // bytes of that part's text
   uint64_t end = 0;
   Action action = Action::kAllow;
@@ -49,5 +57,8 @@ struct Verdict {
 };
 
 inline constexpr size_t kReasonsMax = 64;
+
+// `text` with the edits applied; they are in order, do not overlap and lie within it.
+std::string ApplyEdits(std::string_view text, const std::vector<Edit>& edits);
 
 }  // namespace weir::policy
