@@ -1,8 +1,9 @@
 // Server-sent events, parsed incrementally as WHATWG defines them and written as clients want them.
 //
 // Accepts LF, CRLF and CR, a BOM, comments, `id:`, unknown fields, any number of `data:` lines with
-// or without the space, and any cut between pieces, inside a UTF-8 character too. An event is handed
-// out only when its blank line has arrived; what follows the last blank line is not an event.
+// or without the space, and any cut between pieces, inside a UTF-8 character too. An event is
+// handed out only when its blank line has arrived; what follows the last blank line is not an
+// event.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +33,8 @@ class SseParser {
   bool pending() const;
 
  private:
-  absl::Status Line(std::string_view line, absl::FunctionRef<absl::Status(const SseEvent&)> on_event);
+  absl::Status Line(std::string_view line,
+                    absl::FunctionRef<absl::Status(const SseEvent&)> on_event);
 
   const size_t event_bytes_max_;
   std::string line_;
