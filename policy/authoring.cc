@@ -64,9 +64,10 @@ void WarnOfShortWords(const rules::Pack& pack, const rules::Rule& rule,
     const size_t characters = CharacterCount(word);
     if (characters >= 3 || (characters == 2 && !wide)) continue;
     std::string reason = "rule " + rule.id + ": word \"" + word + "\" is so short that it will ";
-    reason += characters < 2 ? "match inside harmless words: use a longer one, `near` or `except`"
-                             : "match much that only sounds or looks alike in lanes pinyin and "
-                               "shape: leave those lanes out";
+    reason += characters < 2
+                  ? "match inside harmless words: use a longer one, \"near\" or \"except\""
+                  : "match much that only sounds or looks alike in lanes pinyin and "
+                    "shape: leave those lanes out";
     warnings.push_back({pack.file, matcher.line, std::move(reason)});
   }
   for (const rules::Matcher& child : matcher.children) {

@@ -15,6 +15,10 @@ namespace {
 
 using rules::Problem;
 
+std::string Quoted(std::string_view text) {
+  return '"' + std::string(text) + '"';
+}
+
 using Sha256 = std::array<uint8_t, SHA256_DIGEST_LENGTH>;
 
 Sha256 Digest(std::string_view bytes) {
@@ -121,8 +125,9 @@ void CheckModels(const BundleSources& sources, std::vector<Problem>& problems) {
     if (model.name.empty()) {
       problems.push_back({sources.file, model.line, "a model has no name: write one"});
     } else if (!names.insert(model.name).second) {
-      problems.push_back({sources.file, model.line,
-                          "model `" + model.name + "` is there twice: give one another name"});
+      problems.push_back(
+          {sources.file, model.line,
+           "model " + Quoted(model.name) + " is there twice: give one another name"});
     }
   }
 }
@@ -133,7 +138,8 @@ void CheckApps(const BundleSources& sources, const Bundle& bundle, std::vector<P
   std::map<Sha256, std::string_view> keys;
   for (const App& app : sources.apps) {
     const auto report = [&](std::string reason) {
-      problems.push_back({sources.file, app.line, "app `" + app.id + "` " + std::move(reason)});
+      problems.push_back(
+          {sources.file, app.line, "app " + Quoted(app.id) + " " + std::move(reason)});
     };
     if (app.id.empty()) {
       problems.push_back({sources.file, app.line, "an app has no id: write one"});
@@ -143,8 +149,8 @@ void CheckApps(const BundleSources& sources, const Bundle& bundle, std::vector<P
     if (app.key_sha256 == kNoKey) {
       report("has an empty key: set one of at least 32 random characters");
     } else if (const auto [owner, is_new] = keys.emplace(app.key_sha256, app.id); !is_new) {
-      report("has the same key as app `" + std::string(owner->second) +
-             "`: give each app a key of its own");
+      report("has the same key as app " + Quoted(owner->second) +
+             ": give each app a key of its own");
     }
     const Profile* profile = bundle.FindProfile(app.profile);
     if (profile == nullptr) {
@@ -152,11 +158,11 @@ void CheckApps(const BundleSources& sources, const Bundle& bundle, std::vector<P
       for (const Profile& other : bundle.profiles()) {
         known += (known.empty() ? "" : ", ") + other.id;
       }
-      report("has profile `" + app.profile + "`, which no profile file defines: use one of " +
+      report("has profile " + Quoted(app.profile) + ", which no profile file defines: use one of " +
              known);
     } else if (app.exposure == Exposure::kPublic && profile->exposure == Exposure::kInternal) {
-      report("is public but its profile `" + app.profile +
-             "` is for internal use: give it a public profile or `exposure: internal`");
+      report("is public but its profile " + Quoted(app.profile) +
+             " is for internal use: give it a public profile or \"exposure: internal\"");
     }
   }
 }

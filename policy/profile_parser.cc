@@ -37,45 +37,43 @@ Enum Choice(YamlMap& map, std::string_view key, Need need, Enum last, Enum fallb
   return FromName(map.Choice(key, need, names, Name(fallback)), last).value_or(fallback);
 }
 
+std::string Quoted(std::string_view text) {
+  return '"' + std::string(text) + '"';
+}
+
 // Required text that says something.
 std::string Text(YamlMap& map, std::string_view key) {
   std::string text = map.String(key, Need::kRequired);
-  if (map.Has(key) && text.find_first_not_of(" \t\r\n") == std::string::npos) {
-    map.AddProblem(map.LineOf(key), "`" + std::string(key) + "` is empty: write a text");
+  if (!text.empty() && text.find_first_not_of(" \t\r\n") == std::string::npos) {
+    map.AddProblem(map.LineOf(key), Quoted(key) + " is blank: write a text");
   }
   return text;
 }
 
 bool IsIdentifier(std::string_view id) {
-  return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  });
+  return id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+         });
 }
 
-// "*", a chapter ("A.1") or a code ("A.1.h"). Chapters other than those of Appendix A are an
-// operator's own and only have to look like one.
+// "*", a chapter of GB/T 45654-2025 Appendix A ("A.1") or one of its codes ("A.1.h").
 bool IsCategoryPattern(std::string_view category) {
   static constexpr std::array<char, 5> kLastLetters = {'h', 'i', 'e', 'g', 'b'};  // of A.1 to A.5
   if (category == "*") return true;
   if (category.size() != 3 && category.size() != 5) return false;
-  const char chapter = category[2];
-  if (category[0] < 'A' || category[0] > 'Z' || category[1] != '.') return false;
-  if (chapter < '1' || chapter > '9') return false;
-  const bool appendix_a = category[0] == 'A';
-  if (appendix_a && chapter > '5') return false;
+  if (!category.starts_with("A.") || category[2] < '1' || category[2] > '5') return false;
   if (category.size() == 3) return true;
-  const char last = appendix_a ? kLastLetters[static_cast<size_t>(chapter - '1')] : 'z';
-  return category[3] == '.' && category[4] >= 'a' && category[4] <= last;
+  return category[3] == '.' && category[4] >= 'a' &&
+         category[4] <= kLastLetters[static_cast<size_t>(category[2] - '1')];
 }
 
 std::string Category(YamlMap& map) {
   std::string category = map.String("category", Need::kRequired);
-  if (map.Has("category") && !IsCategoryPattern(category)) {
-    map.AddProblem(
-        map.LineOf("category"),
-        "category `" + category +
-            "` is not one of GB/T 45654-2025 Appendix A: write a code such as \"A.1.h\", "
-            "a chapter such as \"A.1\", or \"*\"");
+  if (!category.empty() && !IsCategoryPattern(category)) {
+    map.AddProblem(map.LineOf("category"),
+                   "category " + Quoted(category) +
+                       " is not one of GB/T 45654-2025 Appendix A: write a code such as \"A.1.h\", "
+                       "a chapter such as \"A.1\", or \"*\"");
   }
   return category;
 }
@@ -98,10 +96,10 @@ void ParseActions(YamlMap& root, Profile& profile) {
     rule.action = Choice(map, "action", Need::kRequired, Action::kBlock, Action::kBlock);
     rule.review = map.Bool("review", Need::kOptional);
     for (const auto& [earlier, line] : written) {
-      if (!Hides(rule, earlier)) continue;
+      if (rule.category.empty() || !Hides(rule, earlier)) continue;
       map.AddProblem(line, "this action never applies, because line " + std::to_string(map.line()) +
                                " says otherwise of all that it covers: put the line with the lower "
-                               "`severity_min` first");
+                               "\"severity_min\" first");
     }
     written.emplace_back(rule, map.line());
     map.Close();
@@ -115,8 +113,8 @@ std::vector<CategoryText> ParseTexts(YamlMap& root, std::string_view key) {
   for (YamlMap& map : root.Maps(key, Need::kOptional)) {
     CategoryText text = {.category = Category(map), .text = Text(map, "text")};
     if (!text.category.empty() && !seen.insert(text.category).second) {
-      map.AddProblem(map.line(), "`" + std::string(key) + "` has a second text for category `" +
-                                     text.category + "`: keep one");
+      map.AddProblem(map.line(), Quoted(key) + " has a second text for category " +
+                                     Quoted(text.category) + ": keep one");
     }
     texts.push_back(std::move(text));
     map.Close();
@@ -150,8 +148,8 @@ void ParseExceptions(YamlMap& root, Profile& profile) {
 void ParseLetThrough(YamlMap& root, Profile& profile) {
   for (const YamlString& kind : root.Strings("let_through", Need::kOptional)) {
     if (kind.value != "image" && kind.value != "audio" && kind.value != "file") {
-      root.AddProblem(kind.line, "`let_through` names `" + kind.value +
-                                     "`: the kinds of content that cannot be inspected are "
+      root.AddProblem(kind.line, "\"let_through\" names " + Quoted(kind.value) +
+                                     ": the kinds of content that cannot be inspected are "
                                      "\"image\", \"audio\" and \"file\"");
     }
     profile.let_through.push_back(kind.value);
@@ -165,18 +163,18 @@ Profile ParseProfile(const std::string& path, std::vector<Problem>& problems) {
   YamlMap root = file.root();
   if (!root.present()) return profile;
   profile.id = root.String("id", Need::kRequired);
-  if (root.Has("id") && !IsIdentifier(profile.id)) {
-    root.AddProblem(root.LineOf("id"), "`id` is `" + profile.id +
-                                           "`: use 1 to 64 of the characters a-z, 0-9, - and _");
+  if (!IsIdentifier(profile.id)) {
+    root.AddProblem(root.LineOf("id"), "\"id\" is " + Quoted(profile.id) +
+                                           ": use 1 to 64 of the characters a-z, 0-9, - and _");
   }
   profile.title = Text(root, "title");
   profile.audience = Choice(root, "audience", Need::kOptional, Audience::kMinor, Audience::kAdult);
   profile.exposure =
       Choice(root, "exposure", Need::kOptional, Exposure::kInternal, Exposure::kPublic);
   profile.region = root.String("region", Need::kRequired);
-  if (root.Has("region") && !IsIdentifier(profile.region)) {
-    root.AddProblem(root.LineOf("region"), "`region` is `" + profile.region +
-                                               "`: use 1 to 64 of the characters a-z, 0-9, - and "
+  if (!IsIdentifier(profile.region)) {
+    root.AddProblem(root.LineOf("region"), "\"region\" is " + Quoted(profile.region) +
+                                               ": use 1 to 64 of the characters a-z, 0-9, - and "
                                                "_, for example \"cn\"");
   }
   ParseRefusal(root, profile);
@@ -219,7 +217,7 @@ std::vector<Profile> ParseProfiles(const std::vector<std::string>& paths,
                                      [&](const Profile& other) { return other.id == profile.id; });
       if (!profile.id.empty() && same != profiles.end()) {
         problems.push_back({file, 0,
-                            "profile `" + profile.id + "` is already in " + same->file +
+                            "profile " + Quoted(profile.id) + " is already in " + same->file +
                                 ": give one of them another id"});
       }
       profiles.push_back(std::move(profile));

@@ -163,7 +163,8 @@ const Profile* ChooseProfile(const ScanOptions& options, const Bundle& bundle, s
   if (options.profile.empty()) {
     err << "weir: there is more than one profile: choose one of " << known << '\n';
   } else {
-    err << "weir: there is no profile `" << options.profile << "`: choose one of " << known << '\n';
+    err << "weir: there is no profile \"" << options.profile << "\": choose one of " << known
+        << '\n';
   }
   return nullptr;
 }
