@@ -3,15 +3,20 @@
 // Every problem is reported at once, with file and line; unknown keys are problems. Values only.
 // Relative paths are relative to the process's working directory. Secrets come from the environment
 // variables that the file names; a variable that is not set is a problem of the line that names it.
+// Of an app's key only the SHA-256 is kept.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <absl/status/statusor.h>
+
 #include "audit/ledger.h"
-#include "gateway/byte_stream.h"
 #include "gateway/http.h"
 #include "gateway/json.h"
 #include "gateway/upstream.h"
@@ -21,12 +26,16 @@
 namespace weir::gateway {
 
 struct ListenAddress {
-  std::string host;
-  uint16_t port = 0;
+  std::string host;                  // an IP address
+  uint16_t port = 0;                 // 0: any free one
   std::string tls_certificate_file;  // both or neither
   std::string tls_key_file;
+
+  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
 };
 
+// What is kept of the text that was judged, beside its record: nothing, its digest, or the text
+// itself, encrypted.
 enum class ContentMode : uint8_t { kNone, kDigest, kEncrypted };
 
 struct Config {
@@ -50,11 +59,18 @@ struct Config {
   const Upstream* FindUpstream(std::string_view name) const;
 };
 
-// Null when `problems` is not empty.
+// Null when it found problems, which it appends in the order of their lines.
 std::optional<Config> LoadConfig(const std::string& file, std::vector<rules::Problem>& problems);
 
 // What a reload cannot change while the process runs: a sentence for each difference in listeners,
 // threads, audit and limits. Upstreams, models, apps and rules can.
 std::vector<std::string> NeedsRestart(const Config& running, const Config& loaded);
+
+// "127.0.0.1:8080", "[::1]:8080" or "localhost:8080"; nothing that a name server would decide.
+absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text);
+
+// "https://host[:port][/path]" into an upstream's endpoint, base_path and host_field. Anything else
+// that a URL may carry (a user, a query, a fragment, escapes, dot segments) is refused.
+absl::Status ParseBaseUrl(std::string_view url, Upstream& upstream);
 
 }  // namespace weir::gateway

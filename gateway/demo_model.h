@@ -1,13 +1,15 @@
-// The built-in demonstration model: an OpenAI-compatible upstream without network, account or chance.
+// The built-in demonstration model: an OpenAI-compatible upstream without network, account or
+// chance.
 //
-// It answers POST /v1/chat/completions (JSON and streamed) and GET /v1/models on a loopback address,
-// deterministically, so that the quickstart and the tests can show what Weir does with an answer:
-// the answer quotes the prompt it saw, and prompts that contain a marker are answered with scripted
-// text. demo_model.cc has the table of markers (text that gambles, personal information split over
-// events, a slow stream, an error 429 or 500, an upstream that dies in mid-stream, n choices, tool
-// calls, reasoning text).
+// It answers POST /v1/chat/completions (JSON and streamed) and GET /v1/models on a loopback
+// address, deterministically, so that the quickstart and the tests can show what Weir does with an
+// answer. demo_script.h says which prompts are answered how: by quoting them, by scripted text (a
+// promotion that turns into gambling, a telephone number), or, by a marker, with a slow stream, an
+// error 429 or 500, a connection that dies in mid-stream, reasoning text and more. GET /last serves
+// the body of the last request as it arrived: what the model saw.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -26,13 +28,13 @@ class DemoModel {
   ~DemoModel();
 
   uint16_t port() const;
-  // The body of the last request it received: what the model saw. GET /last serves it too.
+  // What GET /last serves; empty before the first request.
   std::string last_request() const;
 
  private:
   class State;
   explicit DemoModel(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  const std::unique_ptr<State> state_;
 };
 
 }  // namespace weir::gateway

@@ -1,0 +1,580 @@
+#include "gateway/config.h"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <functional>
+#include <set>
+#include <thread>
+
+#include <openssl/sha.h>
+
+#include "rules/yaml_reader.h"
+
+namespace weir::gateway {
+namespace {
+
+using rules::Need;
+using rules::Problem;
+using rules::YamlFile;
+using rules::YamlMap;
+using std::chrono::milliseconds;
+
+constexpr size_t kNameBytesMax = 128;
+constexpr int64_t kHourMs = 3'600'000;
+constexpr int64_t kGiB = int64_t{1} << 30;
+
+std::string Quoted(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
+}
+
+// Names go into records, metrics and URLs as they are.
+bool IsName(std::string_view text) {
+  return !text.empty() && text.size() <= kNameBytesMax &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  std::string_view("._:/@+-").find(c) != std::string_view::npos;
+         });
+}
+
+std::string ReadName(YamlMap& map, std::string_view key, Need need) {
+  const std::string name = map.String(key, need);
+  if (!name.empty() && !IsName(name)) {
+    map.AddProblem(
+        map.LineOf(key),
+        std::string(key) + ": " + Quoted(name) +
+            " is not a name; use at most 128 of the letters a-z and A-Z, digits and ._:/@+-");
+  }
+  return name;
+}
+
+std::optional<uint16_t> ParsePort(std::string_view text) {
+  uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return port;
+}
+
+bool IsIpV4(const std::string& host) {
+  in_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1;
+}
+
+bool IsIpV6(const std::string& host) {
+  in6_addr address{};
+  return inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+bool IsLoopback(const std::string& host) {
+  return host.starts_with("127.") || host == "::1";
+}
+
+// A host name as DNS allows it: labels of letters, digits and inner hyphens.
+bool IsHostName(std::string_view host) {
+  if (host.empty() || host.size() > 253) return false;
+  size_t label = 0;
+  for (size_t i = 0; i <= host.size(); ++i) {
+    if (i == host.size() || host[i] == '.') {
+      if (label == 0 || label > 63 || host[i - 1] == '-') return false;
+      label = 0;
+      continue;
+    }
+    const char c = host[i];
+    const bool alphanumeric =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!alphanumeric && (c != '-' || label == 0)) return false;
+    ++label;
+  }
+  return true;
+}
+
+// "host", "host:port" or "[v6]:port". `port` stays as it is when none is written.
+bool ParseAuthority(std::string_view authority, std::string& host, uint16_t& port) {
+  std::string_view rest;
+  if (authority.starts_with('[')) {
+    const size_t end = authority.find(']');
+    if (end == std::string_view::npos) return false;
+    host = authority.substr(1, end - 1);
+    rest = authority.substr(end + 1);
+    if (!IsIpV6(host)) return false;
+  } else {
+    const size_t colon = authority.find(':');
+    host = authority.substr(0, colon);
+    rest = colon == std::string_view::npos ? std::string_view() : authority.substr(colon);
+    if (!IsHostName(host)) return false;
+    // What only looks like an address (1.2.3, 127.1) means different things to different resolvers.
+    const bool numeric = host.find_first_not_of("0123456789.") == std::string::npos;
+    if (numeric && !IsIpV4(host)) return false;
+  }
+  if (rest.empty()) return true;
+  const std::optional<uint16_t> parsed = ParsePort(rest.substr(1));
+  if (rest[0] != ':' || !parsed.has_value()) return false;
+  port = *parsed;
+  return true;
+}
+
+bool IsPlainPath(std::string_view path) {
+  if (path.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                             "-._~/") != std::string_view::npos) {
+    return false;
+  }
+  const std::string closed = std::string(path) + "/";
+  return closed.find("//") == std::string::npos && closed.find("/./") == std::string::npos &&
+         closed.find("/../") == std::string::npos;
+}
+
+// The value of the variable that `key` names. Not set and empty are the same mistake.
+std::string ReadSecret(YamlMap& map, std::string_view key) {
+  const std::string variable = map.String(key, Need::kOptional);
+  if (variable.empty()) {
+    if (map.Has(key)) {
+      map.AddProblem(map.LineOf(key), std::string(key) + ": name an environment variable");
+    }
+    return "";
+  }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in the process changes the environment.
+  const char* value = std::getenv(variable.c_str());
+  const std::string secret = value == nullptr ? "" : value;
+  if (secret.empty()) {
+    map.AddProblem(map.LineOf(key), std::string(key) + ": the environment variable " + variable +
+                                        " is not set; set it to the key before starting weir");
+    return "";
+  }
+  const bool sendable =
+      std::all_of(secret.begin(), secret.end(), [](char c) { return c > ' ' && c < 0x7F; });
+  if (!sendable) {
+    map.AddProblem(map.LineOf(key),
+                   std::string(key) + ": the environment variable " + variable +
+                       " holds spaces, line ends or characters that are not ASCII; "
+                       "set it to the key alone");
+  }
+  return secret;
+}
+
+std::string ReadFilePath(YamlMap& map, std::string_view key, Need need) {
+  const std::string path = map.String(key, need);
+  if (!path.empty() && access(path.c_str(), R_OK) != 0) {
+    map.AddProblem(map.LineOf(key), std::string(key) + ": cannot read " + Quoted(path) +
+                                        "; give the path of a file that weir may read");
+  }
+  return path;
+}
+
+milliseconds ReadMs(YamlMap& map, std::string_view key, milliseconds fallback) {
+  return milliseconds(map.Integer(key, Need::kOptional, 1, kHourMs, fallback.count()));
+}
+
+size_t ReadSize(YamlMap& map, std::string_view key, int64_t min, int64_t max, size_t fallback) {
+  return static_cast<size_t>(
+      map.Integer(key, Need::kOptional, min, max, static_cast<int64_t>(fallback)));
+}
+
+ListenAddress ReadListen(YamlMap& map, std::string_view fallback, Need need) {
+  const std::string text = map.String("listen", need, fallback);
+  if (text.empty() && !map.Has("listen")) return {};
+  absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
+  if (address.ok()) return *std::move(address);
+  map.AddProblem(map.LineOf("listen"), "listen: " + std::string(address.status().message()));
+  return {};
+}
+
+void ReadTls(YamlMap& map, ListenAddress& listen) {
+  YamlMap tls = map.Map("tls", Need::kOptional);
+  if (!tls.present()) return;
+  listen.tls_certificate_file = ReadFilePath(tls, "certificate_file", Need::kRequired);
+  listen.tls_key_file = ReadFilePath(tls, "key_file", Need::kRequired);
+  tls.Close();
+}
+
+bool SamePlace(const ListenAddress& a, const ListenAddress& b) {
+  return a.port != 0 && a.port == b.port && a.host == b.host;
+}
+
+void ReadListeners(YamlMap& root, Config& config) {
+  config.listen = ReadListen(root, "127.0.0.1:8080", Need::kOptional);
+  ReadTls(root, config.listen);
+
+  YamlMap admin = root.Map("admin", Need::kOptional);
+  config.admin = ReadListen(admin, "127.0.0.1:8081", Need::kOptional);
+  ReadTls(admin, config.admin);
+  if (SamePlace(config.admin, config.listen)) {
+    root.AddProblem(admin.present() ? admin.LineOf("listen") : root.LineOf("listen"),
+                    "admin.listen is the address of listen; give the admin plane one of its own");
+  }
+  admin.Close();
+
+  YamlMap demo = root.Map("demo_model", Need::kOptional);
+  config.demo_model = demo.present();
+  if (!config.demo_model) return;
+  config.demo_listen = ReadListen(demo, "", Need::kRequired);
+  const std::string& host = config.demo_listen.host;
+  if (!host.empty() && !IsLoopback(host)) {
+    demo.AddProblem(demo.LineOf("listen"),
+                    "listen: the demonstration model serves this machine only; use 127.0.0.1");
+  }
+  if (SamePlace(config.demo_listen, config.listen) || SamePlace(config.demo_listen, config.admin)) {
+    demo.AddProblem(demo.LineOf("listen"),
+                    "demo_model.listen is the address of another listener; give it one of its own");
+  }
+  demo.Close();
+}
+
+void ReadProcess(YamlMap& root, Config& config) {
+  config.threads = static_cast<int>(root.Integer("threads", Need::kOptional, 0, 1024, 0));
+  if (config.threads == 0) {
+    config.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  }
+  config.drain_timeout =
+      std::chrono::seconds(root.Integer("drain_seconds", Need::kOptional, 0, 3600, 30));
+}
+
+void ReadLimits(YamlMap& root, Config& config) {
+  YamlMap limits = root.Map("limits", Need::kOptional);
+  HttpLimits& http = config.http;
+  http.head_bytes_max = ReadSize(limits, "head_bytes_max", 1024, 1 << 20, http.head_bytes_max);
+  http.header_fields_max = ReadSize(limits, "header_fields_max", 8, 1000, http.header_fields_max);
+  http.request_line_bytes_max =
+      ReadSize(limits, "request_line_bytes_max", 256, 1 << 20, http.request_line_bytes_max);
+  http.body_bytes_max = ReadSize(limits, "body_bytes_max", 1024, kGiB, http.body_bytes_max);
+  JsonLimits& json = config.json;
+  json.depth_max = ReadSize(limits, "json_depth_max", 8, 512, json.depth_max);
+  json.nodes_max = ReadSize(limits, "json_nodes_max", 100, 100'000'000, json.nodes_max);
+  json.number_bytes_max =
+      ReadSize(limits, "json_number_bytes_max", 20, 1024, json.number_bytes_max);
+  config.upstream_event_bytes_max =
+      ReadSize(limits, "upstream_event_bytes_max", 1024, kGiB, config.upstream_event_bytes_max);
+  config.answer_bytes_max =
+      ReadSize(limits, "answer_bytes_max", 1024, kGiB, config.answer_bytes_max);
+  if (http.request_line_bytes_max > http.head_bytes_max) {
+    limits.AddProblem(
+        limits.line(),
+        "request_line_bytes_max is more than head_bytes_max; the request line is part "
+        "of the head");
+  }
+  limits.Close();
+}
+
+void ReadTimeouts(YamlMap& root, Config& config) {
+  YamlMap timeouts = root.Map("timeouts", Need::kOptional);
+  HttpLimits& http = config.http;
+  http.head_timeout = ReadMs(timeouts, "head_ms", http.head_timeout);
+  http.body_timeout = ReadMs(timeouts, "body_ms", http.body_timeout);
+  http.idle_timeout = ReadMs(timeouts, "idle_ms", http.idle_timeout);
+  http.write_timeout = ReadMs(timeouts, "write_ms", http.write_timeout);
+  timeouts.Close();
+}
+
+Upstream ReadUpstream(YamlMap& map) {
+  Upstream upstream;
+  upstream.name = ReadName(map, "name", Need::kRequired);
+  upstream.dialect = map.Choice("dialect", Need::kRequired, {"openai"});
+  const std::string url = map.String("base_url", Need::kRequired);
+  if (map.Has("base_url")) {
+    const absl::Status parsed = ParseBaseUrl(url, upstream);
+    if (!parsed.ok()) {
+      map.AddProblem(map.LineOf("base_url"), "base_url: " + std::string(parsed.message()));
+    }
+  }
+  upstream.api_key = ReadSecret(map, "api_key_env");
+  upstream.region = ReadName(map, "region", Need::kOptional);
+  upstream.idle_connections_max =
+      ReadSize(map, "idle_connections_max", 0, 100'000, upstream.idle_connections_max);
+  YamlMap timeouts = map.Map("timeouts", Need::kOptional);
+  upstream.connect_timeout = ReadMs(timeouts, "connect_ms", upstream.connect_timeout);
+  upstream.first_byte_timeout = ReadMs(timeouts, "first_byte_ms", upstream.first_byte_timeout);
+  upstream.between_bytes_timeout =
+      ReadMs(timeouts, "between_bytes_ms", upstream.between_bytes_timeout);
+  upstream.idle_timeout = ReadMs(timeouts, "idle_ms", upstream.idle_timeout);
+  timeouts.Close();
+  map.Close();
+  return upstream;
+}
+
+// The maps of a list that must not be empty.
+std::vector<YamlMap> ReadEntries(YamlMap& root, std::string_view key, std::string_view what) {
+  const size_t line = static_cast<size_t>(root.LineOf(key));
+  std::vector<YamlMap> entries = root.Maps(key, Need::kRequired);
+  if (entries.empty() && root.Has(key)) {
+    root.AddProblem(static_cast<int>(line),
+                    std::string(key) + " is empty; write at least one " + std::string(what));
+  }
+  return entries;
+}
+
+// Reports a name that was taken by an earlier entry.
+void TakeName(YamlMap& map, std::string_view key, const std::string& name,
+              std::set<std::string>& taken) {
+  if (name.empty() || taken.insert(name).second) return;
+  map.AddProblem(map.LineOf(key), std::string(key) + ": " + Quoted(name) +
+                                      " is taken by an earlier entry; names must differ");
+}
+
+void ReadUpstreams(YamlMap& root, Config& config) {
+  std::set<std::string> taken;
+  for (YamlMap& map : ReadEntries(root, "upstreams", "upstream")) {
+    config.upstreams.push_back(ReadUpstream(map));
+    TakeName(map, "name", config.upstreams.back().name, taken);
+  }
+  YamlMap tls = root.Map("upstream_tls", Need::kOptional);
+  config.upstream_ca_file = ReadFilePath(tls, "ca_file", Need::kOptional);
+  tls.Close();
+}
+
+void ReadModels(YamlMap& root, Config& config) {
+  std::set<std::string> taken;
+  for (YamlMap& map : ReadEntries(root, "models", "model")) {
+    policy::Model model;
+    model.name = ReadName(map, "name", Need::kRequired);
+    TakeName(map, "name", model.name, taken);
+    model.upstream = map.String("upstream", Need::kRequired);
+    if (!model.upstream.empty() && config.FindUpstream(model.upstream) == nullptr) {
+      map.AddProblem(map.LineOf("upstream"), "upstream: no upstream is named " +
+                                                 Quoted(model.upstream) +
+                                                 "; name one of the list upstreams");
+    }
+    model.upstream_model = ReadName(map, "upstream_model", Need::kOptional);
+    model.filing_no = map.String("filing_no", Need::kOptional);
+    map.Close();
+    config.bundle.models.push_back(std::move(model));
+  }
+}
+
+std::optional<std::array<uint8_t, 32>> ParseDigest(std::string_view hex) {
+  std::array<uint8_t, 32> digest{};
+  if (hex.size() != 2 * digest.size()) return std::nullopt;
+  for (size_t i = 0; i < digest.size(); ++i) {
+    const char* at = hex.data() + 2 * i;
+    const auto [end, error] = std::from_chars(at, at + 2, digest[i], 16);
+    if (error != std::errc() || end != at + 2) return std::nullopt;
+  }
+  return digest;
+}
+
+void ReadAppKey(YamlMap& map, policy::App& app) {
+  const std::string secret = ReadSecret(map, "key_env");
+  const std::string hex = map.String("key_sha256", Need::kOptional);
+  if (map.Has("key_env") == map.Has("key_sha256")) {
+    map.AddProblem(
+        map.line(),
+        "write either key_env, the name of the environment variable that holds the app's "
+        "key, or key_sha256, the key's SHA-256");
+    return;
+  }
+  if (map.Has("key_env")) {
+    SHA256(reinterpret_cast<const unsigned char*>(secret.data()), secret.size(),
+           app.key_sha256.data());
+    return;
+  }
+  const std::optional<std::array<uint8_t, 32>> digest = ParseDigest(hex);
+  if (!digest.has_value()) {
+    map.AddProblem(map.LineOf("key_sha256"),
+                   "key_sha256: write the 64 hexadecimal digits of the "
+                   "key's SHA-256, as `printf %s KEY | sha256sum` prints");
+    return;
+  }
+  app.key_sha256 = *digest;
+}
+
+void ReadApps(YamlMap& root, Config& config) {
+  std::set<std::string> taken;
+  for (YamlMap& map : ReadEntries(root, "apps", "app")) {
+    policy::App app;
+    app.id = ReadName(map, "id", Need::kRequired);
+    TakeName(map, "id", app.id, taken);
+    ReadAppKey(map, app);
+    app.profile = map.String("profile", Need::kRequired);
+    const std::string exposure =
+        map.Choice("exposure", Need::kOptional,
+                   {Name(policy::Exposure::kPublic), Name(policy::Exposure::kInternal)},
+                   Name(policy::Exposure::kPublic));
+    app.exposure = exposure == Name(policy::Exposure::kInternal) ? policy::Exposure::kInternal
+                                                                 : policy::Exposure::kPublic;
+    map.Close();
+    config.bundle.apps.push_back(std::move(app));
+  }
+}
+
+std::vector<std::string> ReadPaths(YamlMap& map, std::string_view key, Need need) {
+  std::vector<std::string> paths;
+  for (const rules::YamlString& path : map.Strings(key, need)) {
+    if (access(path.value.c_str(), R_OK) != 0) {
+      map.AddProblem(path.line, std::string(key) + ": cannot read " + Quoted(path.value) +
+                                    "; give a file or a folder, seen from where weir is started");
+    }
+    paths.push_back(path.value);
+  }
+  return paths;
+}
+
+void ReadRules(YamlMap& root, Config& config) {
+  YamlMap rules = root.Map("rules", Need::kRequired);
+  if (rules.present()) {
+    config.bundle.pack_paths = ReadPaths(rules, "packs", Need::kRequired);
+    if (config.bundle.pack_paths.empty() && rules.Has("packs")) {
+      rules.AddProblem(rules.LineOf("packs"), "packs is empty; name at least one rule pack");
+    }
+  }
+  rules.Close();
+  config.bundle.profile_paths = {"config/profiles"};
+  if (root.Has("profiles")) {
+    config.bundle.profile_paths = ReadPaths(root, "profiles", Need::kOptional);
+  }
+}
+
+void ReadAudit(YamlMap& root, Config& config) {
+  YamlMap audit = root.Map("audit", Need::kOptional);
+  audit::LedgerOptions& ledger = config.ledger;
+  ledger.dir = audit.String("dir", Need::kOptional, "var/audit");
+  if (ledger.dir.empty()) {
+    audit.AddProblem(audit.LineOf("dir"), "dir: name the folder that holds the ledger");
+  }
+  ledger.origin = audit.String("origin", Need::kOptional, ledger.origin);
+  ledger.durability =
+      audit.Choice("durability", Need::kOptional, {"strict", "relaxed"}, "strict") == "relaxed"
+          ? audit::Durability::kRelaxed
+          : audit::Durability::kStrict;
+  const std::string content =
+      audit.Choice("content", Need::kOptional, {"none", "digest", "encrypted"}, "digest");
+  config.content = content == "none"        ? ContentMode::kNone
+                   : content == "encrypted" ? ContentMode::kEncrypted
+                                            : ContentMode::kDigest;
+  ledger.queue_records_max =
+      ReadSize(audit, "queue_records_max", 1, 100'000'000, ledger.queue_records_max);
+  ledger.batch_records_max =
+      ReadSize(audit, "batch_records_max", 1, 1'000'000, ledger.batch_records_max);
+  ledger.free_bytes_min = ReadSize(audit, "free_bytes_min", 0, 1024 * kGiB, ledger.free_bytes_min);
+  audit.Close();
+}
+
+}  // namespace
+
+const Upstream* Config::FindUpstream(std::string_view name) const {
+  for (const Upstream& upstream : upstreams) {
+    if (upstream.name == name) return &upstream;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text) {
+  const absl::Status refused = absl::InvalidArgumentError(
+      Quoted(text) + " is not an address; write an IP address and a port, such as 127.0.0.1:8080");
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return refused;
+  std::string host(text.substr(0, colon));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+    if (!IsIpV6(host)) return refused;
+  } else if (host == "localhost") {
+    host = "127.0.0.1";
+  } else if (!IsIpV4(host)) {
+    return refused;
+  }
+  const std::optional<uint16_t> port = ParsePort(text.substr(colon + 1));
+  if (!port.has_value()) return refused;
+  ListenAddress address;
+  address.host = std::move(host);
+  address.port = *port;
+  return address;
+}
+
+absl::Status ParseBaseUrl(std::string_view url, Upstream& upstream) {
+  const auto refuse = [&](std::string_view why) {
+    return absl::InvalidArgumentError(Quoted(url) + " " + std::string(why));
+  };
+  constexpr std::string_view kHttp = "http://";
+  constexpr std::string_view kHttps = "https://";
+  const bool tls = url.starts_with(kHttps);
+  if (!tls && !url.starts_with(kHttp)) return refuse("must begin with http:// or https://");
+  const std::string_view rest = url.substr(tls ? kHttps.size() : kHttp.size());
+  if (rest.find_first_of("?#") != std::string_view::npos) {
+    return refuse("must end with its path; leave out the query and the fragment");
+  }
+  const size_t slash = std::min(rest.find('/'), rest.size());
+  const std::string_view authority = rest.substr(0, slash);
+  std::string_view path = rest.substr(slash);
+  if (authority.find('@') != std::string_view::npos) {
+    return refuse("carries a user; name the variable that holds the API key in api_key_env");
+  }
+  std::string host;
+  uint16_t port = tls ? 443 : 80;
+  if (!ParseAuthority(authority, host, port) || port == 0) {
+    return refuse("needs a host name or an IP address, and a port from 1 to 65535 if any");
+  }
+  if (path.ends_with('/')) path.remove_suffix(1);
+  if (!IsPlainPath(path)) {
+    return refuse("needs a path of letters, digits and -._~/ without empty or dot segments");
+  }
+  upstream.endpoint = Endpoint{std::move(host), port, tls};
+  upstream.base_path = path;
+  upstream.host_field = authority;
+  return absl::OkStatus();
+}
+
+std::optional<Config> LoadConfig(const std::string& file, std::vector<Problem>& problems) {
+  std::vector<Problem> found;
+  const YamlFile yaml = YamlFile::Read(file, found);
+  YamlMap root = yaml.root();
+  Config config;
+  config.file = file;
+  if (root.present()) {
+    ReadListeners(root, config);
+    ReadProcess(root, config);
+    ReadLimits(root, config);
+    ReadTimeouts(root, config);
+    ReadUpstreams(root, config);
+    ReadModels(root, config);
+    ReadApps(root, config);
+    ReadRules(root, config);
+    ReadAudit(root, config);
+    root.Close();
+  }
+  if (found.empty()) return config;
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Problem& a, const Problem& b) { return a.line < b.line; });
+  problems.insert(problems.end(), found.begin(), found.end());
+  return std::nullopt;
+}
+
+std::vector<std::string> NeedsRestart(const Config& running, const Config& loaded) {
+  std::vector<std::string> differences;
+  const auto compare = [&](bool same, std::string_view what) {
+    if (same) return;
+    differences.push_back(std::string(what) +
+                          " changed in the file; restart weir for it to take effect");
+  };
+  const auto http = [](const HttpLimits& a) {
+    return std::tie(a.head_bytes_max, a.header_fields_max, a.request_line_bytes_max,
+                    a.body_bytes_max);
+  };
+  const auto timeouts = [](const HttpLimits& a) {
+    return std::tie(a.head_timeout, a.body_timeout, a.idle_timeout, a.write_timeout);
+  };
+  const auto json = [](const JsonLimits& a) {
+    return std::tie(a.depth_max, a.nodes_max, a.number_bytes_max);
+  };
+  const auto ledger = [](const audit::LedgerOptions& a) {
+    return std::tie(a.dir, a.origin, a.durability, a.queue_records_max, a.batch_records_max,
+                    a.free_bytes_min);
+  };
+  compare(running.listen == loaded.listen, "listen");
+  compare(running.admin == loaded.admin, "admin");
+  compare(running.demo_model == loaded.demo_model && running.demo_listen == loaded.demo_listen,
+          "demo_model");
+  compare(running.threads == loaded.threads, "threads");
+  compare(running.drain_timeout == loaded.drain_timeout, "drain_seconds");
+  compare(http(running.http) == http(loaded.http) && json(running.json) == json(loaded.json) &&
+              running.upstream_event_bytes_max == loaded.upstream_event_bytes_max &&
+              running.answer_bytes_max == loaded.answer_bytes_max,
+          "limits");
+  compare(timeouts(running.http) == timeouts(loaded.http), "timeouts");
+  compare(running.upstream_ca_file == loaded.upstream_ca_file, "upstream_tls");
+  compare(ledger(running.ledger) == ledger(loaded.ledger) && running.content == loaded.content,
+          "audit");
+  return differences;
+}
+
+}  // namespace weir::gateway
