@@ -33,7 +33,7 @@ class SigningKey {
   std::string VerifierKey() const;
   const std::string& name() const { return name_; }
 
-  // The checkpoint as a signed note, signature line included.
+  // The checkpoint as a signed note, signature line included; empty when OpenSSL cannot sign.
   std::string Sign(const Checkpoint& checkpoint) const;
 
  private:

@@ -14,10 +14,13 @@
 // Open() closes every exchange that a crash left open with a record of kind `interrupted`.
 //
 // Files, in LedgerOptions::dir: ledger.db (SQLite, WAL), ledger.key (private key, mode 0400),
-// ledger.vkey (public). audit/FORMAT.md specifies them. Thread-safe, except Open and Close.
+// ledger.vkey (public), ledger.checkpoint (the last checkpoint once more, so that a rolled-back
+// ledger.db is noticed), ledger.lock. audit/FORMAT.md specifies them. Thread-safe, except Open and
+// Close.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,8 +47,9 @@ struct LedgerOptions {
   Durability durability = Durability::kStrict;
   uint64_t queue_records_max = 65'536;  // beyond it Append fails with kResourceExhausted
   uint64_t batch_records_max = 1'024;
-  uint64_t free_bytes_min = 64U << 20;  // below it the ledger closes itself before ENOSPC would
-  std::string vfs;                      // SQLite VFS by name; empty: the default
+  uint64_t free_bytes_min = 64U << 20;   // below it the ledger closes itself before ENOSPC would
+  std::string vfs = {};                  // SQLite VFS by name; empty: the default
+  std::function<int64_t()> now_us = {};  // microseconds since the epoch; empty: the clock
 };
 
 struct Receipt {

@@ -43,6 +43,7 @@ class CompactRange {
 // Reads the hash of a complete subtree: level 0 are leaves.
 using NodeReader = std::function<absl::StatusOr<Hash>(int level, uint64_t index)>;
 
+absl::StatusOr<Hash> RootAt(uint64_t size, const NodeReader& read);
 absl::StatusOr<std::vector<Hash>> InclusionProof(uint64_t index, uint64_t size,
                                                  const NodeReader& read);
 absl::StatusOr<std::vector<Hash>> ConsistencyProof(uint64_t old_size, uint64_t size,

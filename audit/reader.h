@@ -1,8 +1,8 @@
 // Reading a ledger, by another thread or another process than its writer, while it is written.
 //
-// A Reader has a connection of its own that never writes and never checkpoints (SQLite before 3.51.3
-// can lose committed rows when two connections do). What it returns is what was committed when the
-// call began. Not thread-safe: one Reader per thread.
+// A Reader has a connection of its own that never writes and never checkpoints (SQLite
+// before 3.51.3 can lose committed rows when two connections do). What it returns is what was
+// committed when the call began. Not thread-safe: one Reader per thread.
 #pragma once
 
 #include <cstdint>
@@ -37,16 +37,16 @@ struct Found {
 };
 
 struct QueryPage {
-  std::vector<Found> records;  // newest first
+  std::vector<Found> records;               // newest first
   std::optional<uint64_t> next_before_seq;  // absent: there are no more
 };
 
 // Evidence that one record is in a tree with a signed head.
 struct Evidence {
   uint64_t index = 0;
-  std::string encoded;      // the record's bytes
+  std::string encoded;  // the record's bytes
   std::vector<Hash> proof;
-  std::string checkpoint;   // signed note
+  std::string checkpoint;  // signed note
 
   // c2sp.org/tlog-proof@v1 text.
   std::string ProofText() const;

@@ -42,8 +42,9 @@ struct FindingEntry {
 
 struct Record {
   // Set by the ledger when the record is batched; 0 before.
-  uint64_t seq = 0;      // from 0, without gaps; also the leaf index in the tree
-  int64_t time_us = 0;   // microseconds since the epoch, UTC; never falls from one record to the next
+  uint64_t seq = 0;  // from 0, without gaps; also the leaf index in the tree
+  int64_t time_us =
+      0;  // microseconds since the epoch, UTC; never falls from one record to the next
 
   RecordKind kind = RecordKind::kService;
   std::string exchange;  // UUIDv7; empty for kService and kAccess
@@ -52,29 +53,38 @@ struct Record {
   std::string user;
   std::string profile;
   std::string region;
-  std::string dialect;   // "openai.chat"
-  std::string model;     // as the client asked for it
+  std::string dialect;  // "openai.chat"
+  std::string model;    // as the client asked for it
   std::string upstream;
   std::string direction;  // "prompt" | "answer" | ""
   std::string action;     // "allow" ... "block"; "" where nothing was decided
   bool review = false;
-  std::string bundle;     // digest of the policy bundle that decided
+  std::string bundle;  // digest of the policy bundle that decided
   std::vector<FindingEntry> findings;
-  uint64_t findings_total = 0;   // before any was cut to keep the record within its limit
-  std::string content_digest;    // see FORMAT.md; empty with content mode `none`
-  uint64_t content_bytes = 0;    // of the judged text
-  int32_t status = 0;            // HTTP status sent to the client; 0: none was sent
-  int64_t duration_us = 0;       // since the exchange began
-  std::string cause;             // kFailure, kInterrupted: the named cause
-  std::string detail;            // a sentence for a person; never content
+  uint64_t findings_total = 0;  // before any was cut to keep the record within its limit
+  std::string content_digest;   // see FORMAT.md; empty with content mode `none`
+  uint64_t content_bytes = 0;   // of the judged text
+  int32_t status = 0;           // HTTP status sent to the client; 0: none was sent
+  int64_t duration_us = 0;      // since the exchange began
+  std::string cause;            // kFailure, kInterrupted: the named cause
+  std::string detail;           // a sentence for a person; never content
 };
 
 // A leaf is at most this long (C2SP entry bundles carry a uint16 length).
 inline constexpr size_t kRecordBytesMax = 65'535;
 
-// Never fails: a record that would be too long loses findings from the end, then its detail, and
-// `findings_total` says how many there were.
+// Longer strings are cut at a character and end in an ellipsis. Bytes of the encoding.
+inline constexpr size_t kStringBytesMax = 1'024;
+inline constexpr size_t kDetailBytesMax = 4'096;
+
+// Never fails: what is no UTF-8 becomes U+FFFD, over-long strings are cut, and a record that would
+// still be too long loses findings from the end; `findings_total` says how many there were.
 std::string Encode(const Record& record);
+
+// Encode() in two steps: the body on the caller's thread, number and time when the ledger gives
+// them. Encode(r) == AppendEncoding(r.seq, r.time_us, EncodeBody(r)).
+std::string EncodeBody(const Record& record);
+void AppendEncoding(uint64_t seq, int64_t time_us, std::string_view body, std::string& out);
 
 // Strict: only what Encode can have written decodes.
 absl::StatusOr<Record> Decode(std::string_view encoded);

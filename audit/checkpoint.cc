@@ -1,0 +1,333 @@
+#include "audit/checkpoint.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <absl/status/status.h>
+#include <absl/strings/escaping.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include "audit/concat.h"
+
+namespace weir::audit {
+namespace {
+
+constexpr char kEd25519 = 0x01;  // the algorithm byte of signed-note keys
+constexpr size_t kKeyBytes = 32;
+constexpr size_t kSignatureBytes = 64;
+constexpr size_t kKeyIdBytes = 4;
+constexpr std::string_view kSignaturePrefix = "\xE2\x80\x94 ";  // em dash, space
+constexpr std::string_view kPrivatePrefix = "PRIVATE+KEY+";
+// A note with more is refused before any signature is verified; Go's reader has the same bound.
+constexpr size_t kSignaturesMax = 100;
+
+struct KeyDeleter {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+struct ContextDeleter {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+using KeyPtr = std::unique_ptr<EVP_PKEY, KeyDeleter>;
+using ContextPtr = std::unique_ptr<EVP_MD_CTX, ContextDeleter>;
+
+const unsigned char* Bytes(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+// Unlike absl::Base64Unescape: one text for one value, nothing skipped.
+std::optional<std::string> Base64Decode(std::string_view text) {
+  std::string bytes;
+  if (!absl::Base64Unescape({text.data(), text.size()}, &bytes)) return std::nullopt;
+  if (absl::Base64Escape(bytes) != text) return std::nullopt;
+  return bytes;
+}
+
+std::string Hex8(uint32_t value) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex;
+  for (int shift = 28; shift >= 0; shift -= 4) hex += kDigits[(value >> shift) & 15];
+  return hex;
+}
+
+// The text before the first `end`, which is taken off `rest` with it; all of it when there is none.
+std::string_view TakeUntil(char end, std::string_view& rest) {
+  const size_t at = std::min(rest.find(end), rest.size());
+  const std::string_view taken = rest.substr(0, at);
+  rest.remove_prefix(std::min(at + 1, rest.size()));
+  return taken;
+}
+
+// Names of keys and logs: not empty, no '+', no white space (Unicode's, as Go's note package has
+// it), no control character.
+bool IsName(std::string_view name) {
+  if (name.empty()) return false;
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) <= 0x20 || c == '+' || c == 0x7F) return false;
+  }
+  constexpr std::string_view kSpaces[] = {
+      "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81",
+      "\xE2\x80\x82", "\xE2\x80\x83", "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86",
+      "\xE2\x80\x87", "\xE2\x80\x88", "\xE2\x80\x89", "\xE2\x80\x8A", "\xE2\x80\xA8",
+      "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
+  for (const std::string_view space : kSpaces) {
+    if (name.find(space) != std::string_view::npos) return false;
+  }
+  return true;
+}
+
+absl::StatusOr<uint32_t> KeyId(std::string_view name, std::string_view public_key) {
+  const std::string text = Concat(name, "\n", std::string_view(&kEd25519, 1), public_key);
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  if (EVP_Digest(text.data(), text.size(), digest, &length, EVP_sha256(), nullptr) != 1) {
+    return absl::InternalError("OpenSSL cannot compute a SHA-256 digest");
+  }
+  return (uint32_t{digest[0]} << 24) | (uint32_t{digest[1]} << 16) | (uint32_t{digest[2]} << 8) |
+         digest[3];
+}
+
+std::string KeyIdBytes(uint32_t id) {
+  return {static_cast<char>(id >> 24), static_cast<char>(id >> 16), static_cast<char>(id >> 8),
+          static_cast<char>(id)};
+}
+
+// "<name>+<hex8 id>+<base64 of the algorithm byte and 32 bytes>", of public and private keys.
+struct KeyText {
+  std::string name;
+  uint32_t id = 0;
+  std::string key;
+};
+
+absl::StatusOr<KeyText> ParseKeyText(std::string_view text) {
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  const size_t first = text.find('+');
+  const size_t second = first == std::string_view::npos ? first : text.find('+', first + 1);
+  if (second == std::string_view::npos) {
+    return absl::InvalidArgumentError("a key is written <name>+<8 hex digits>+<base64>");
+  }
+  KeyText parsed;
+  parsed.name = std::string(text.substr(0, first));
+  const std::string_view hex = text.substr(first + 1, second - first - 1);
+  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), parsed.id, 16);
+  std::optional<std::string> bytes = Base64Decode(text.substr(second + 1));
+  if (!IsName(parsed.name) || hex.size() != 8 || error != std::errc() ||
+      end != hex.data() + hex.size() || !bytes || bytes->size() != 1 + kKeyBytes) {
+    return absl::InvalidArgumentError("a key is written <name>+<8 hex digits>+<base64>");
+  }
+  if ((*bytes)[0] != kEd25519) {
+    return absl::InvalidArgumentError("the key is of another algorithm than Ed25519");
+  }
+  parsed.key = bytes->substr(1);
+  return parsed;
+}
+
+absl::StatusOr<std::string> PublicKey(std::string_view seed) {
+  const KeyPtr key(
+      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, Bytes(seed), seed.size()));
+  std::string bytes(kKeyBytes, '\0');
+  size_t length = bytes.size();
+  if (!key ||
+      EVP_PKEY_get_raw_public_key(key.get(), reinterpret_cast<unsigned char*>(bytes.data()),
+                                  &length) != 1 ||
+      length != kKeyBytes) {
+    return absl::InternalError("OpenSSL cannot derive the Ed25519 public key");
+  }
+  return bytes;
+}
+
+bool Ed25519Verifies(std::string_view public_key, std::string_view text,
+                     std::string_view signature) {
+  const KeyPtr key(
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Bytes(public_key), public_key.size()));
+  const ContextPtr context(EVP_MD_CTX_new());
+  return key && context &&
+         EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+         EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(text),
+                          text.size()) == 1;
+}
+
+struct Signature {
+  std::string name;
+  uint32_t id = 0;
+  std::string bytes;
+};
+
+absl::Status Malformed(std::string_view what) {
+  return absl::InvalidArgumentError(Concat("the checkpoint is malformed: ", what));
+}
+
+absl::StatusOr<std::vector<Signature>> ParseSignatures(std::string_view lines) {
+  if (lines.empty() || lines.back() != '\n') return Malformed("its last line has no end");
+  std::vector<Signature> signatures;
+  while (!lines.empty()) {
+    std::string_view line = TakeUntil('\n', lines);
+    if (signatures.size() == kSignaturesMax) return Malformed("it has too many signatures");
+    if (!line.starts_with(kSignaturePrefix)) return Malformed("a signature line has no dash");
+    line.remove_prefix(kSignaturePrefix.size());
+    const size_t space = line.find(' ');
+    if (space == std::string_view::npos) return Malformed("a signature line has no signature");
+    Signature signature;
+    signature.name = std::string(line.substr(0, space));
+    std::optional<std::string> bytes = Base64Decode(line.substr(space + 1));
+    if (!IsName(signature.name) || !bytes || bytes->size() <= kKeyIdBytes) {
+      return Malformed("a signature line is no name and base64");
+    }
+    for (size_t i = 0; i < kKeyIdBytes; ++i) {
+      signature.id = (signature.id << 8) | static_cast<unsigned char>((*bytes)[i]);
+    }
+    signature.bytes = bytes->substr(kKeyIdBytes);
+    signatures.push_back(std::move(signature));
+  }
+  return signatures;
+}
+
+absl::StatusOr<Checkpoint> ParseText(std::string_view text) {
+  std::string_view rest = text;
+  Checkpoint checkpoint;
+  checkpoint.origin = std::string(TakeUntil('\n', rest));
+  const std::string_view size = TakeUntil('\n', rest);
+  const auto [end, error] =
+      std::from_chars(size.data(), size.data() + size.size(), checkpoint.size);
+  const std::optional<std::string> root = Base64Decode(TakeUntil('\n', rest));
+  if (error != std::errc() || end != size.data() + size.size() || !root ||
+      root->size() != checkpoint.root.size()) {
+    return Malformed("its size or root cannot be read");
+  }
+  std::memcpy(checkpoint.root.data(), root->data(), root->size());
+  // One text for one checkpoint: no leading zeros, no further lines, no empty origin.
+  if (!IsName(checkpoint.origin) || checkpoint.Text() != text) {
+    return Malformed("its text is not in canonical form");
+  }
+  return checkpoint;
+}
+
+}  // namespace
+
+std::string Checkpoint::Text() const {
+  return Concat(origin, "\n", size, "\n",
+                absl::Base64Escape({reinterpret_cast<const char*>(root.data()), root.size()}),
+                "\n");
+}
+
+absl::StatusOr<SigningKey> SigningKey::Generate(std::string_view name) {
+  if (!IsName(name)) {
+    return absl::InvalidArgumentError(Concat(
+        "\"", name, "\" cannot name a key: it must be a URL without scheme, white space or '+'"));
+  }
+  SigningKey key;
+  key.name_ = std::string(name);
+  key.seed_.resize(kKeyBytes);
+  if (RAND_priv_bytes(reinterpret_cast<unsigned char*>(key.seed_.data()), kKeyBytes) != 1) {
+    return absl::InternalError("OpenSSL has no random bytes for a new key");
+  }
+  absl::StatusOr<std::string> public_key = PublicKey(key.seed_);
+  if (!public_key.ok()) return public_key.status();
+  key.public_key_ = *std::move(public_key);
+  return key;
+}
+
+absl::StatusOr<SigningKey> SigningKey::Parse(std::string_view text) {
+  if (!text.starts_with(kPrivatePrefix)) {
+    return absl::InvalidArgumentError("a private key begins with PRIVATE+KEY+");
+  }
+  absl::StatusOr<KeyText> parsed = ParseKeyText(text.substr(kPrivatePrefix.size()));
+  if (!parsed.ok()) return parsed.status();
+  absl::StatusOr<std::string> public_key = PublicKey(parsed->key);
+  if (!public_key.ok()) return public_key.status();
+  absl::StatusOr<uint32_t> id = KeyId(parsed->name, *public_key);
+  if (!id.ok()) return id.status();
+  if (*id != parsed->id) {
+    return absl::InvalidArgumentError("the key's id does not fit its name and bytes");
+  }
+  SigningKey key;
+  key.name_ = std::move(parsed->name);
+  key.seed_ = std::move(parsed->key);
+  key.public_key_ = *std::move(public_key);
+  return key;
+}
+
+std::string SigningKey::ToString() const {
+  return Concat(kPrivatePrefix, name_, "+", Hex8(KeyId(name_, public_key_).value_or(0)), "+",
+                absl::Base64Escape(Concat(std::string_view(&kEd25519, 1), seed_)));
+}
+
+std::string SigningKey::VerifierKey() const {
+  return Concat(name_, "+", Hex8(KeyId(name_, public_key_).value_or(0)), "+",
+                absl::Base64Escape(Concat(std::string_view(&kEd25519, 1), public_key_)));
+}
+
+std::string SigningKey::Sign(const Checkpoint& checkpoint) const {
+  const std::string text = checkpoint.Text();
+  const KeyPtr key(
+      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, Bytes(seed_), seed_.size()));
+  const ContextPtr context(EVP_MD_CTX_new());
+  std::string signature(kSignatureBytes, '\0');
+  size_t length = signature.size();
+  const absl::StatusOr<uint32_t> id = KeyId(name_, public_key_);
+  if (!id.ok() || !key || !context ||
+      EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1 ||
+      EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &length,
+                     Bytes(text), text.size()) != 1 ||
+      length != kSignatureBytes) {
+    return "";
+  }
+  return Concat(text, "\n", kSignaturePrefix, name_, " ",
+                absl::Base64Escape(Concat(KeyIdBytes(*id), signature)), "\n");
+}
+
+absl::StatusOr<VerifierKey> VerifierKey::Parse(std::string_view vkey) {
+  absl::StatusOr<KeyText> parsed = ParseKeyText(vkey);
+  if (!parsed.ok()) return parsed.status();
+  absl::StatusOr<uint32_t> id = KeyId(parsed->name, parsed->key);
+  if (!id.ok()) return id.status();
+  if (*id != parsed->id) {
+    return absl::InvalidArgumentError("the key's id does not fit its name and bytes");
+  }
+  VerifierKey key;
+  key.name_ = std::move(parsed->name);
+  key.id_ = parsed->id;
+  key.public_key_ = std::move(parsed->key);
+  return key;
+}
+
+absl::StatusOr<Checkpoint> OpenCheckpoint(std::string_view note,
+                                          const std::vector<VerifierKey>& keys) {
+  if (keys.empty()) {
+    return absl::InvalidArgumentError("a checkpoint cannot be verified without a key");
+  }
+  for (const char c : note) {
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\n') {
+      return Malformed("it has a control character");
+    }
+  }
+  const size_t blank = note.rfind("\n\n");
+  if (blank == std::string_view::npos) return Malformed("it has no signatures");
+  const std::string_view text = note.substr(0, blank + 1);
+  absl::StatusOr<std::vector<Signature>> signatures = ParseSignatures(note.substr(blank + 2));
+  if (!signatures.ok()) return signatures.status();
+
+  // Signatures of unknown keys mean nothing; a key that was asked for must have signed, and a
+  // signature in its name that does not verify spoils the note.
+  for (const VerifierKey& key : keys) {
+    bool signed_by_key = false;
+    for (const Signature& signature : *signatures) {
+      if (signature.name != key.name_ || signature.id != key.id_) continue;
+      if (!Ed25519Verifies(key.public_key_, text, signature.bytes)) {
+        return absl::InvalidArgumentError(
+            Concat("the signature of ", key.name_, " on the checkpoint is not valid"));
+      }
+      signed_by_key = true;
+    }
+    if (!signed_by_key) {
+      return absl::InvalidArgumentError(Concat("the checkpoint is not signed by ", key.name_));
+    }
+  }
+  return ParseText(text);
+}
+
+}  // namespace weir::audit

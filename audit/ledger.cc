@@ -1,0 +1,323 @@
+#include "audit/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <absl/time/clock.h>
+
+#include "audit/concat.h"
+#include "audit/writer.h"
+
+namespace weir::audit {
+namespace {
+
+using std::chrono::milliseconds;
+
+// From a record's commit to the signing of a checkpoint that covers it; the promise is a second.
+constexpr milliseconds kCheckpointDelay(900);
+// How often an idle writer looks whether its files are still there.
+constexpr milliseconds kTendEvery(1'000);
+// Pages of the write-ahead log (4 KiB each) after which they are moved into the database.
+constexpr int kLogPagesMax = 4'096;
+constexpr size_t kBatchBytesMax = 8U << 20;
+
+}  // namespace
+
+// The life of a record: Queue -> Batch -> Encode -> Hash -> Commit -> Checkpoint -> Reply.
+//
+// Queue is Append(), on the caller's thread. A crash there leaves nothing: nobody was told. From
+// TakeBatch() on, everything happens in this order on the writer's thread.
+void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
+  // Batch: places in the sequence. Time never falls, whatever the clock does. A crash up to Commit
+  // leaves nothing either.
+  const int64_t time_us = last_time_us_ = std::max(last_time_us_, NowUs());
+  const uint64_t first_seq = tree_.size();
+
+  // Encode.
+  records_.clear();
+  receipts_.clear();
+  for (const Pending& pending : batch) {
+    const uint64_t seq = first_seq + receipts_.size();
+    const std::string_view encoded = AppendToBatch(seq, time_us, pending.body, records_);
+    receipts_.push_back({.seq = seq, .time_us = time_us, .leaf = LeafHash(encoded)});
+  }
+
+  // Hash: the tree moves on in memory. Should the commit fail, this tree is never used again.
+  const auto collect_tiles = [this](int level, uint64_t index, const Hash& hash) {
+    if (level % kTileHeight != 0) return;
+    const auto tile_level = static_cast<size_t>(level / kTileHeight);
+    if (tile_edges_.size() <= tile_level) tile_edges_.resize(tile_level + 1);
+    tile_edges_[tile_level].push_back(hash);
+    if (tile_level == 0) return;
+    finished_tiles_.push_back({.id = TileId(static_cast<int>(tile_level) - 1, index),
+                               .root = hash,
+                               .hashes = std::exchange(tile_edges_[tile_level - 1], {})});
+  };
+  finished_tiles_.clear();
+  for (const Receipt& receipt : receipts_) tree_.Append(receipt.leaf, collect_tiles);
+
+  // Commit: one transaction, one fsync. A crash inside leaves all of the batch or nothing; what it
+  // leaves is found at Open, beyond the last checkpoint, and recorded as recovered.
+  const Clock::time_point begin = Clock::now();
+  absl::Status status = watch_.CheckSpace(options_.free_bytes_min);
+  if (status.ok()) status = Commit(first_seq, time_us, batch.size());
+  // The files may have been deleted meanwhile, and the fsync gone to nowhere.
+  if (status.ok()) status = watch_.CheckIdentity();
+  const Clock::time_point end = Clock::now();
+  commit_time_ = end - begin;
+
+  // Checkpoint: when one is due. A crash after Commit leaves durable records that nobody was told
+  // of; a crash inside leaves a checkpoint that nobody saw, over records that are durable.
+  if (status.ok()) {
+    NoteExchanges(batch, first_seq);
+    checkpoint_due_ = std::min(checkpoint_due_, end + kCheckpointDelay);
+    if (end >= checkpoint_due_) status = SignCheckpoint();
+  }
+  if (!status.ok()) Shut(status);
+
+  // Reply: from here on somebody relies on the records.
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (status.ok()) {
+      batch[i].done(receipts_[i]);
+    } else {
+      batch[i].done(this->status());
+    }
+  }
+}
+
+absl::Status Ledger::Writer::Commit(uint64_t first_seq, int64_t time_us, size_t count) {
+  if (absl::Status status = begin_.Run(); !status.ok()) return status;
+  insert_batch_.Bind(1, first_seq);
+  insert_batch_.Bind(2, static_cast<uint64_t>(count));
+  insert_batch_.Bind(3, time_us);
+  insert_batch_.BindBlob(4, records_);
+  if (absl::Status status = insert_batch_.Run(); !status.ok()) return status;
+  for (const FinishedTile& tile : finished_tiles_) {
+    insert_tile_.Bind(1, tile.id);
+    insert_tile_.BindBlob(2, AsBytes(tile.root));
+    insert_tile_.BindBlob(
+        3, {reinterpret_cast<const char*>(tile.hashes.data()), tile.hashes.size() * sizeof(Hash)});
+    if (absl::Status status = insert_tile_.Run(); !status.ok()) return status;
+  }
+  if (absl::Status status = commit_.Run(); !status.ok()) return status;
+  const std::lock_guard lock(mu_);
+  stats_.size = first_seq + count;
+  stats_.batches += 1;
+  stats_.appended += count;
+  return absl::OkStatus();
+}
+
+// The checkpoint goes into the store first, with an fsync that also covers every batch before it
+// (which in `relaxed` had none), then into the file beside it, and only then is it shown. So no
+// checkpoint that anybody has seen can be ahead of the records.
+absl::Status Ledger::Writer::SignCheckpoint() {
+  const Checkpoint checkpoint{.origin = origin_, .size = tree_.size(), .root = tree_.Root()};
+  const std::string note = key_->Sign(checkpoint);
+  if (note.empty()) return absl::InternalError("OpenSSL cannot sign a checkpoint");
+  const bool relaxed = options_.durability == Durability::kRelaxed;
+  if (relaxed) {
+    if (absl::Status status = db_.Execute("PRAGMA synchronous=FULL"); !status.ok()) return status;
+  }
+  if (checkpoint.size > 0) {
+    insert_checkpoint_.Bind(1, checkpoint.size);
+    insert_checkpoint_.BindText(2, note);
+    if (absl::Status status = insert_checkpoint_.Run(); !status.ok()) return status;
+  }
+  if (relaxed) {
+    if (absl::Status status = db_.Execute("PRAGMA synchronous=NORMAL"); !status.ok()) return status;
+  }
+  if (absl::Status status = WriteFileDurably(Path("ledger.checkpoint"), note, 0600); !status.ok()) {
+    return status;
+  }
+  checkpoint_size_ = checkpoint.size;
+  checkpoint_due_ = Clock::time_point::max();
+  const std::lock_guard lock(mu_);
+  checkpoint_ = checkpoint.size > 0 ? note : "";
+  stats_.checkpoint_size = checkpoint.size;
+  stats_.checkpoint_time_us = NowUs();
+  return absl::OkStatus();
+}
+
+// What the writer does between batches and when nothing comes.
+absl::Status Ledger::Writer::TendStore() {
+  if (Clock::now() >= checkpoint_due_) {
+    if (absl::Status status = SignCheckpoint(); !status.ok()) return status;
+  }
+  if (db_.LogPages() > kLogPagesMax) {
+    if (absl::Status status = db_.MoveLog(); !status.ok()) return status;
+  }
+  return watch_.CheckIdentity();
+}
+
+void Ledger::Writer::Run() {
+  std::vector<Pending> batch;
+  while (TakeBatch(batch)) {
+    if (!batch.empty()) AppendBatch(batch);
+    batch.clear();
+    if (!status().ok()) return;
+    if (absl::Status tended = TendStore(); !tended.ok()) return Shut(tended);
+  }
+  // Closing: everything that was queued has been committed.
+  if (tree_.size() == checkpoint_size_) return;
+  if (absl::Status status = SignCheckpoint(); !status.ok()) Shut(status);
+}
+
+// Waits until there is something to do; `batch` stays empty when only the store wants tending.
+// False: the ledger is closing and nothing is queued.
+bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
+  std::unique_lock lock(mu_);
+  const auto wait_for = [&](size_t length, Clock::time_point until) {
+    wake_at_ = length;
+    wake_.wait_until(lock, until, [&] { return queue_.size() >= length || closing_; });
+    wake_at_ = 0;
+  };
+  if (queue_.empty()) wait_for(1, std::min(checkpoint_due_, Clock::now() + kTendEvery));
+  // Callers that were just answered are about to come back: as many as last time are worth a
+  // fraction of a commit's time. A lone caller waits for nobody.
+  const size_t expected = std::min<size_t>(expected_, options_.batch_records_max);
+  if (!queue_.empty() && queue_.size() < expected && !closing_) {
+    wait_for(expected, Clock::now() + std::min<Clock::duration>(commit_time_ / 2, milliseconds(1)));
+  }
+  size_t bytes = 0;
+  while (!queue_.empty() && batch.size() < options_.batch_records_max && bytes < kBatchBytesMax) {
+    bytes += queue_.front().body.size();
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  if (!batch.empty()) expected_ = batch.size();
+  return !batch.empty() || !closing_;
+}
+
+void Ledger::Writer::NoteExchanges(const std::vector<Pending>& batch, uint64_t first_seq) {
+  uint64_t seq = first_seq;
+  for (const Pending& pending : batch) {
+    if (pending.kind == RecordKind::kPrompt) {
+      open_exchanges_[pending.exchange] = seq;
+    } else if (!pending.exchange.empty()) {
+      open_exchanges_.erase(pending.exchange);
+    }
+    ++seq;
+  }
+}
+
+// The first failure is the last thing that the store is told: what it holds now is unknown until
+// Open has looked.
+void Ledger::Writer::Shut(const absl::Status& reason) {
+  std::deque<Pending> refused;
+  absl::Status status;
+  {
+    const std::lock_guard lock(mu_);
+    status_ = absl::DataLossError(Concat(
+        "the ledger closed itself: ", reason.message(),
+        ". Nothing is recorded until it is opened again and reconciled with its last checkpoint."));
+    stats_.open = false;
+    status = status_;
+    refused.swap(queue_);
+  }
+  db_.KeepLogOnClose();
+  for (Pending& pending : refused) pending.done(status);
+}
+
+int64_t Ledger::Writer::NowUs() const {
+  return options_.now_us ? options_.now_us() : absl::GetCurrentTimeNanos() / 1'000;
+}
+
+void Ledger::Writer::Append(Record record, Done done) {
+  Pending pending{.body = EncodeBody(record),
+                  .kind = record.kind,
+                  .exchange = std::move(record.exchange),
+                  .done = std::move(done)};
+  absl::Status refused;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mu_);
+    if (!status_.ok()) {
+      refused = status_;
+    } else if (closing_) {
+      refused = absl::FailedPreconditionError("the ledger is closed");
+    } else if (queue_.size() >= options_.queue_records_max) {
+      refused = absl::ResourceExhaustedError(Concat(
+          queue_.size(), " records wait for the disk already; send less or give it a faster one"));
+    } else {
+      queue_.push_back(std::move(pending));
+      wake = queue_.size() == wake_at_;
+    }
+  }
+  if (wake) wake_.notify_one();
+  if (!refused.ok()) pending.done(refused);
+}
+
+absl::Status Ledger::Writer::Close() {
+  {
+    const std::lock_guard lock(mu_);
+    if (closing_) return absl::OkStatus();
+    closing_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+  const absl::Status status = this->status();
+  {
+    const std::lock_guard lock(mu_);
+    stats_.open = false;
+    if (status_.ok()) status_ = absl::FailedPreconditionError("the ledger is closed");
+  }
+  for (Statement* statement :
+       {&begin_, &commit_, &insert_batch_, &insert_tile_, &insert_checkpoint_}) {
+    *statement = Statement();
+  }
+  tables_.reset();
+  db_ = Database();
+  lock_.reset();
+  return status;
+}
+
+absl::Status Ledger::Writer::status() const {
+  const std::lock_guard lock(mu_);
+  return status_;
+}
+
+LedgerStats Ledger::Writer::stats() const {
+  const std::lock_guard lock(mu_);
+  LedgerStats stats = stats_;
+  stats.queued = queue_.size();
+  return stats;
+}
+
+std::string Ledger::Writer::last_checkpoint() const {
+  const std::lock_guard lock(mu_);
+  return checkpoint_;
+}
+
+Ledger::Ledger(std::unique_ptr<Writer> writer) : writer_(std::move(writer)) {}
+
+Ledger::~Ledger() {
+  Close().IgnoreError();
+}
+
+absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const LedgerOptions& options) {
+  absl::StatusOr<std::unique_ptr<Writer>> writer = Writer::Open(options);
+  if (!writer.ok()) return writer.status();
+  return std::unique_ptr<Ledger>(new Ledger(*std::move(writer)));
+}
+
+void Ledger::Append(Record record, Done done) {
+  writer_->Append(std::move(record), std::move(done));
+}
+
+absl::Status Ledger::Close() {
+  return writer_->Close();
+}
+absl::Status Ledger::status() const {
+  return writer_->status();
+}
+LedgerStats Ledger::stats() const {
+  return writer_->stats();
+}
+std::string Ledger::verifier_key() const {
+  return writer_->verifier_key();
+}
+std::string Ledger::last_checkpoint() const {
+  return writer_->last_checkpoint();
+}
+
+}  // namespace weir::audit

@@ -1,0 +1,254 @@
+// What Open does before a record can be appended: it proves to itself that the store is the one
+// whose last checkpoint was signed, finds what a crash left, and writes that down.
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "audit/concat.h"
+#include "audit/writer.h"
+
+namespace weir::audit {
+namespace {
+
+absl::Status WithAdvice(const absl::Status& status, std::string_view advice) {
+  return {status.code(), Concat(status.message(), "; ", advice)};
+}
+
+constexpr std::string_view kRestore =
+    "do not write to this ledger; keep the directory as it is for examination and restore the "
+    "ledger from a copy that `weir audit verify` accepts";
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const LedgerOptions& options) {
+  std::unique_ptr<Writer> writer(new Writer(options));
+  if (absl::Status status = MakeDirectory(options.dir); !status.ok()) return status;
+  absl::StatusOr<FileLock> lock = FileLock::Take(writer->Path("ledger.lock"));
+  if (!lock.ok()) return lock.status();
+  writer->lock_ = std::make_unique<FileLock>(*std::move(lock));
+  for (const auto step : {&Writer::LoadKey, &Writer::OpenStore, &Writer::LoadTree,
+                          &Writer::ReadTail, &Writer::RecordRecovery}) {
+    if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
+  }
+  writer->stats_.open = true;
+  writer->thread_ = std::thread(&Writer::Run, writer.get());
+  return writer;
+}
+
+// A ledger is created in an order that a crash cannot spoil: the key first, which nothing refers
+// to yet; then the store; then the checkpoint file, which from then on must be there.
+absl::Status Ledger::Writer::LoadKey() {
+  const std::string path = Path("ledger.key");
+  if (!FileExists(path)) {
+    if (FileExists(Path("ledger.db")) || FileExists(Path("ledger.checkpoint"))) {
+      return absl::FailedPreconditionError(Concat(
+          path, " is missing though the ledger exists: put the key back from its safe copy"));
+    }
+    absl::StatusOr<SigningKey> key = SigningKey::Generate(options_.origin);
+    if (!key.ok()) return key.status();
+    if (absl::Status status = WriteFileDurably(path, key->ToString() + "\n", 0400); !status.ok()) {
+      return status;
+    }
+  }
+  absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<SigningKey> key = SigningKey::Parse(*text);
+  if (!key.ok()) return absl::FailedPreconditionError(Concat(path, ": ", key.status().message()));
+  key_ = std::make_unique<SigningKey>(*std::move(key));
+  origin_ = key_->name();
+  const std::string public_path = Path("ledger.vkey");
+  if (FileExists(public_path)) return absl::OkStatus();
+  return WriteFileDurably(public_path, key_->VerifierKey() + "\n", 0444);
+}
+
+absl::Status Ledger::Writer::OpenStore() {
+  const std::string path = Path("ledger.db");
+  if (!FileExists(path) && FileExists(Path("ledger.checkpoint"))) {
+    return absl::DataLossError(
+        Concat(path, " is missing though ledger.checkpoint says that there was one; ", kRestore));
+  }
+  absl::StatusOr<Database> db = Database::OpenWriter(path, options_.vfs);
+  if (!db.ok()) return db.status();
+  db_ = *std::move(db);
+  const auto prepare = [this](std::string_view sql, Statement& statement) {
+    absl::StatusOr<Statement> prepared = db_.Prepare(sql);
+    if (prepared.ok()) statement = *std::move(prepared);
+    return prepared.status();
+  };
+  absl::StatusOr<Tables> tables = Tables::Prepare(db_);
+  absl::Status status = tables.status();
+  if (tables.ok()) tables_ = std::make_unique<Tables>(*std::move(tables));
+  status.Update(prepare("BEGIN IMMEDIATE", begin_));
+  status.Update(prepare("COMMIT", commit_));
+  status.Update(prepare("INSERT INTO batches VALUES(?1, ?2, ?3, ?4)", insert_batch_));
+  status.Update(prepare("INSERT INTO tiles VALUES(?1, ?2, ?3)", insert_tile_));
+  status.Update(prepare("INSERT INTO checkpoints VALUES(?1, ?2)", insert_checkpoint_));
+  // An empty write makes the log file, which is then watched with the others.
+  status.Update(db_.Execute("BEGIN IMMEDIATE; COMMIT"));
+  if (!status.ok()) return status;
+  absl::StatusOr<FileWatch> watch = FileWatch::Begin({path, path + "-wal", path + "-shm"});
+  if (!watch.ok()) return watch.status();
+  watch_ = *std::move(watch);
+  if (options_.durability == Durability::kRelaxed) return db_.Execute("PRAGMA synchronous=NORMAL");
+  return absl::OkStatus();
+}
+
+// The last checkpoint, by the store and by the file beside it, must be a head of this very tree.
+absl::Status Ledger::Writer::LoadTree() {
+  absl::StatusOr<uint64_t> size = tables_->Size();
+  if (!size.ok()) return size.status();
+  const NodeReader nodes = tables_->Nodes(*size);
+  absl::StatusOr<VerifierKey> key = VerifierKey::Parse(key_->VerifierKey());
+  if (!key.ok()) return key.status();
+
+  const auto check = [&](std::string_view note, std::string_view where) -> absl::Status {
+    absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(note, {*key});
+    if (!checkpoint.ok()) {
+      return absl::DataLossError(
+          Concat(where, ": ", checkpoint.status().message(), "; ", kRestore));
+    }
+    if (checkpoint->size > *size) {
+      return absl::DataLossError(Concat("the ledger ends before record ", *size, " but ", where,
+                                        " was signed over ", checkpoint->size,
+                                        " records: the last ", checkpoint->size - *size,
+                                        " are lost, or the store was rolled back; ", kRestore));
+    }
+    absl::StatusOr<Hash> root = RootAt(checkpoint->size, nodes);
+    if (!root.ok()) return WithAdvice(root.status(), kRestore);
+    if (*root != checkpoint->root) {
+      return absl::DataLossError(Concat("the records before ", checkpoint->size,
+                                        " are not those that ", where, " was signed over; ",
+                                        kRestore));
+    }
+    if (checkpoint->size >= checkpoint_size_) {
+      checkpoint_size_ = checkpoint->size;
+      checkpoint_ = checkpoint->size > 0 ? std::string(note) : "";
+    }
+    return absl::OkStatus();
+  };
+
+  const std::string path = Path("ledger.checkpoint");
+  if (FileExists(path)) {
+    absl::StatusOr<std::string> note = ReadFile(path);
+    if (!note.ok()) return note.status();
+    if (absl::Status status = check(*note, path); !status.ok()) return status;
+  } else if (*size > 0) {
+    return absl::DataLossError(Concat(
+        path,
+        " is missing, without which a rolled-back store cannot be told from a whole one; put "
+        "the last checkpoint that you know there (`weir audit checkpoint` prints the store's)"));
+  }
+  absl::StatusOr<Statement> last =
+      db_.Prepare("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1");
+  if (!last.ok()) return last.status();
+  absl::StatusOr<bool> row = last->Step();
+  if (!row.ok()) return row.status();
+  if (*row) {
+    if (absl::Status status = check(last->Bytes(0), "its last checkpoint"); !status.ok()) {
+      return status;
+    }
+  }
+
+  std::vector<Hash> roots;
+  for (uint64_t rest = *size; rest > 0; rest -= std::bit_floor(rest)) {
+    const int level = 63 - std::countl_zero(rest);
+    // The last complete subtree of this level.
+    absl::StatusOr<Hash> root = nodes(level, (*size >> level) - 1);
+    if (!root.ok()) return root.status();
+    roots.push_back(*root);
+  }
+  absl::StatusOr<CompactRange> tree = CompactRange::FromRoots(*size, std::move(roots));
+  if (!tree.ok()) return tree.status();
+  tree_ = *std::move(tree);
+  for (int level = 0; (*size >> (level * kTileHeight)) > 0; ++level) {
+    const uint64_t width = *size >> (level * kTileHeight);
+    tile_edges_.emplace_back();
+    if (width % kTileWidth == 0) continue;
+    absl::StatusOr<std::vector<Hash>> edge = tables_->Tile(level, width / kTileWidth, *size);
+    if (!edge.ok()) return edge.status();
+    tile_edges_.back() = *std::move(edge);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::Writer::ReadTail() {
+  const uint64_t size = tree_.size();
+  absl::Status status =
+      tables_->Scan(0, size, [&](uint64_t seq, std::string_view encoded) -> absl::Status {
+        absl::StatusOr<Record> record = Decode(encoded);
+        if (!record.ok() || record->seq != seq || record->time_us < last_time_us_) {
+          return absl::DataLossError(Concat(
+              "record ", seq, " is damaged: ",
+              record.ok() ? "its number or time is out of order" : record.status().message()));
+        }
+        last_time_us_ = record->time_us;
+        if (record->kind == RecordKind::kPrompt) {
+          open_exchanges_[record->exchange] = seq;
+        } else if (!record->exchange.empty()) {
+          open_exchanges_.erase(record->exchange);
+        }
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return WithAdvice(status, kRestore);
+  stats_.size = size;
+  recovered_from_ = checkpoint_size_;
+  return absl::OkStatus();
+}
+
+// Writes down what a crash left, in records like any others, and signs a checkpoint over all.
+absl::Status Ledger::Writer::RecordRecovery() {
+  std::vector<Pending> batch;
+  const auto add = [&batch](Record record) {
+    batch.push_back({.body = EncodeBody(record),
+                     .kind = record.kind,
+                     .exchange = record.exchange,
+                     .done = [](const absl::StatusOr<Receipt>&) {}});
+  };
+  if (tree_.size() > recovered_from_) {
+    Record record;
+    record.kind = RecordKind::kService;
+    record.stage = "Open";
+    record.cause = "recovered";
+    record.detail = Concat("Found ", tree_.size() - recovered_from_,
+                           " records after the last checkpoint, from number ", recovered_from_,
+                           " on; they are kept.");
+    add(std::move(record));
+  }
+  std::vector<uint64_t> prompts;
+  for (const auto& [exchange, seq] : open_exchanges_) prompts.push_back(seq);
+  std::sort(prompts.begin(), prompts.end());
+  for (const uint64_t seq : prompts) {
+    absl::StatusOr<std::string> encoded = tables_->Get(seq);
+    if (!encoded.ok()) return encoded.status();
+    absl::StatusOr<Record> record = Decode(*encoded);
+    if (!record.ok()) return record.status();
+    record->kind = RecordKind::kInterrupted;
+    record->direction.clear();
+    record->action.clear();
+    record->review = false;
+    record->findings.clear();
+    record->findings_total = 0;
+    record->content_digest.clear();
+    record->content_bytes = 0;
+    record->status = 0;
+    record->duration_us = 0;
+    record->cause = "crash";
+    record->detail =
+        Concat("The gateway stopped before the exchange of record ", seq, " had ended.");
+    add(*std::move(record));
+  }
+  for (auto rest = batch.begin(); rest != batch.end();) {
+    const auto count =
+        std::min<ptrdiff_t>(batch.end() - rest, static_cast<ptrdiff_t>(options_.batch_records_max));
+    std::vector<Pending> part(std::make_move_iterator(rest), std::make_move_iterator(rest + count));
+    AppendBatch(part);
+    if (!status_.ok()) return status_;
+    rest += count;
+  }
+  if (tree_.size() > checkpoint_size_ || !FileExists(Path("ledger.checkpoint"))) {
+    return SignCheckpoint();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace weir::audit

@@ -1,0 +1,204 @@
+#include "audit/store.h"
+
+#include <sqlite3.h>
+
+#include "audit/concat.h"
+
+namespace weir::audit {
+namespace {
+
+constexpr int kFormat = 1;  // PRAGMA user_version of the tables below
+
+// One row for one commit of records; nothing here is ever changed once written, except the marks.
+// audit/FORMAT.md says what the columns hold.
+constexpr char kTables[] = R"sql(
+  BEGIN IMMEDIATE;
+  CREATE TABLE IF NOT EXISTS batches(
+    first_seq INTEGER PRIMARY KEY, count INTEGER NOT NULL, first_time_us INTEGER NOT NULL,
+    records BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS tiles(
+    id INTEGER PRIMARY KEY, root BLOB NOT NULL, hashes BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS index_pages(id INTEGER PRIMARY KEY, page BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS marks(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT,
+    WITHOUT ROWID;
+  PRAGMA user_version = 1;
+  COMMIT;
+)sql";
+
+absl::Status ToStatus(sqlite3* db, int code, std::string_view what) {
+  const std::string sentence =
+      Concat(what, ": ", db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code), " (",
+             sqlite3_errstr(code), ", SQLite code ", sqlite3_extended_errcode(db), ")");
+  switch (code & 0xFF) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_CANTOPEN:
+      return absl::UnavailableError(sentence);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return absl::DataLossError(sentence);
+    case SQLITE_FULL:
+      return absl::ResourceExhaustedError(sentence);
+    default:
+      return absl::InternalError(sentence);
+  }
+}
+
+absl::StatusOr<sqlite3*> OpenConnection(const std::string& path, int flags, const char* vfs) {
+  sqlite3* db = nullptr;
+  // One thread uses a connection, so SQLite's own mutexes are left out.
+  const int code = sqlite3_open_v2(path.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, vfs);
+  if (code == SQLITE_OK) return db;
+  const absl::Status status = ToStatus(db, code, Concat("cannot open ", path));
+  sqlite3_close_v2(db);
+  return status;
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
+  sqlite3_finalize(statement);
+}
+
+void Database::Close::operator()(sqlite3* db) const {
+  sqlite3_close_v2(db);
+}
+
+// A failed bind leaves the parameter NULL, which no column of ours accepts: the step then fails.
+void Statement::Bind(int parameter, int64_t value) {
+  sqlite3_bind_int64(statement_.get(), parameter, value);
+}
+
+void Statement::BindBlob(int parameter, std::string_view bytes) {
+  sqlite3_bind_blob64(statement_.get(), parameter, bytes.data(), bytes.size(), SQLITE_STATIC);
+}
+
+void Statement::BindText(int parameter, std::string_view text) {
+  sqlite3_bind_text64(statement_.get(), parameter, text.data(), text.size(), SQLITE_STATIC,
+                      SQLITE_UTF8);
+}
+
+absl::StatusOr<bool> Statement::Step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  return ToStatus(sqlite3_db_handle(statement_.get()), code,
+                  Concat("the store failed at ", sqlite3_sql(statement_.get())));
+}
+
+absl::Status Statement::Run() {
+  absl::StatusOr<bool> row = Step();
+  while (row.ok() && *row) row = Step();
+  Reset();
+  return row.status();
+}
+
+void Statement::Reset() {
+  sqlite3_reset(statement_.get());
+}
+
+int64_t Statement::Int(int column) const {
+  return sqlite3_column_int64(statement_.get(), column);
+}
+
+std::string_view Statement::Bytes(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
+  const int length = sqlite3_column_bytes(statement_.get(), column);
+  return bytes == nullptr ? std::string_view()
+                          : std::string_view(bytes, static_cast<size_t>(length));
+}
+
+absl::StatusOr<Database> Database::OpenWriter(const std::string& path, const std::string& vfs) {
+  absl::StatusOr<sqlite3*> opened = OpenConnection(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                                   vfs.empty() ? nullptr : vfs.c_str());
+  if (!opened.ok()) return opened.status();
+  Database db;
+  db.db_.reset(*opened);
+  sqlite3_wal_hook(
+      *opened,
+      [](void* log_pages, sqlite3*, const char*, int pages) {
+        *static_cast<int*>(log_pages) = pages;
+        return SQLITE_OK;
+      },
+      db.log_pages_.get());
+  // Somebody may be looking with a tool of their own; two seconds are its share.
+  sqlite3_busy_timeout(*opened, 2'000);
+  for (const char* sql :
+       {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
+        "PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA temp_store=MEMORY",
+        "PRAGMA mmap_size=0"}) {
+    if (absl::Status status = db.Execute(sql); !status.ok()) return status;
+  }
+  absl::StatusOr<int64_t> format = ReadInt(db, "PRAGMA user_version");
+  if (!format.ok()) return format.status();
+  if (*format == 0) {
+    if (absl::Status status = db.Execute(kTables); !status.ok()) return status;
+  } else if (*format != kFormat) {
+    return absl::FailedPreconditionError(
+        Concat(path, " has format ", *format, ", this program knows ", kFormat,
+               ": use the version of weir that wrote it or a newer one"));
+  }
+  return db;
+}
+
+absl::StatusOr<Database> Database::OpenReader(const std::string& path) {
+  absl::StatusOr<sqlite3*> opened = OpenConnection(path, SQLITE_OPEN_READONLY, nullptr);
+  if (!opened.ok()) return opened.status();
+  Database db;
+  db.db_.reset(*opened);
+  sqlite3_busy_timeout(*opened, 2'000);
+  db.KeepLogOnClose();
+  for (const char* sql :
+       {"PRAGMA wal_autocheckpoint=0", "PRAGMA query_only=ON", "PRAGMA trusted_schema=OFF",
+        "PRAGMA cell_size_check=ON", "PRAGMA temp_store=MEMORY", "PRAGMA mmap_size=0"}) {
+    if (absl::Status status = db.Execute(sql); !status.ok()) return status;
+  }
+  absl::StatusOr<int64_t> format = ReadInt(db, "PRAGMA user_version");
+  if (!format.ok()) return format.status();
+  if (*format != kFormat) {
+    return absl::FailedPreconditionError(
+        Concat(path, " has format ", *format, ", this program knows ", kFormat));
+  }
+  return db;
+}
+
+absl::StatusOr<Statement> Database::Prepare(std::string_view sql) const {
+  sqlite3_stmt* prepared = nullptr;
+  const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &prepared, nullptr);
+  if (code != SQLITE_OK) {
+    return ToStatus(db_.get(), code, Concat("the store refused ", sql));
+  }
+  Statement statement;
+  statement.statement_.reset(prepared);
+  return statement;
+}
+
+absl::Status Database::Execute(const char* sql) const {
+  const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
+  if (code == SQLITE_OK) return absl::OkStatus();
+  return ToStatus(db_.get(), code, Concat("the store failed at ", sql));
+}
+
+absl::Status Database::MoveLog() const {
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (code == SQLITE_OK || code == SQLITE_BUSY) return absl::OkStatus();
+  return ToStatus(db_.get(), code, "the store failed to move its log into the database");
+}
+
+void Database::KeepLogOnClose() const {
+  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
+absl::StatusOr<int64_t> ReadInt(const Database& db, std::string_view sql) {
+  absl::StatusOr<Statement> statement = db.Prepare(sql);
+  if (!statement.ok()) return statement.status();
+  absl::StatusOr<bool> row = statement->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return absl::DataLossError(Concat("the store has no answer to ", sql));
+  return statement->Int(0);
+}
+
+}  // namespace weir::audit

@@ -1,0 +1,116 @@
+// The ledger's writer: the queue that callers see, and the one thread and connection behind it.
+// ledger.cc holds the straight line of an append, reconcile.cc what Open does before it. Internal.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "audit/concat.h"
+#include "audit/files.h"
+#include "audit/ledger.h"
+#include "audit/store.h"
+#include "audit/tables.h"
+
+namespace weir::audit {
+
+class Ledger::Writer {
+ public:
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(const LedgerOptions& options);
+
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() = default;
+
+  void Append(Record record, Done done);
+  absl::Status Close();
+
+  absl::Status status() const;
+  LedgerStats stats() const;
+  std::string verifier_key() const { return key_->VerifierKey(); }
+  std::string last_checkpoint() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  // A record that waits for its place.
+  struct Pending {
+    std::string body;  // its encoding without number and time
+    RecordKind kind = RecordKind::kService;
+    std::string exchange;
+    Done done;
+  };
+
+  explicit Writer(const LedgerOptions& options) : options_(options) {}
+  std::string Path(std::string_view name) const { return Concat(options_.dir, "/", name); }
+
+  // What Open does, in this order (reconcile.cc).
+  absl::Status LoadKey();
+  absl::Status OpenStore();
+  absl::Status PrepareStatements();
+  absl::Status LoadTree();
+  absl::Status ReadTail();
+  absl::Status RecordRecovery();
+
+  // The writer thread (ledger.cc).
+  void Run();
+  bool TakeBatch(std::vector<Pending>& batch);
+  void AppendBatch(std::vector<Pending>& batch);
+  absl::Status Commit(uint64_t first_seq, int64_t time_us, size_t count);
+  absl::Status SignCheckpoint();
+  absl::Status TendStore();
+  void NoteExchanges(const std::vector<Pending>& batch, uint64_t first_seq);
+  void Shut(const absl::Status& reason);
+  int64_t NowUs() const;
+
+  // Constant after Open.
+  const LedgerOptions options_;
+  std::unique_ptr<SigningKey> key_;
+  std::string origin_;
+
+  // Owned by the thread that writes: Open's, then the writer's, then Close's.
+  std::unique_ptr<FileLock> lock_;
+  Database db_;
+  std::unique_ptr<Tables> tables_;
+  Statement begin_, commit_, insert_batch_, insert_tile_, insert_checkpoint_;
+  FileWatch watch_;
+  CompactRange tree_;
+  std::vector<std::vector<Hash>> tile_edges_;  // by tile level: hashes of the tile not yet complete
+  struct FinishedTile {
+    int64_t id = 0;
+    Hash root{};
+    std::vector<Hash> hashes;
+  };
+  std::vector<FinishedTile> finished_tiles_;  // to be stored with the batch
+  int64_t last_time_us_ = 0;
+  uint64_t checkpoint_size_ = 0;
+  uint64_t recovered_from_ = 0;  // the records from here on were found beyond the last checkpoint
+  absl::flat_hash_map<std::string, uint64_t> open_exchanges_;  // to the number of its prompt
+  std::string records_;                                        // the batch being encoded
+  std::vector<Receipt> receipts_;
+  Clock::time_point checkpoint_due_ = Clock::time_point::max();
+  Clock::duration commit_time_{};  // what the last commit took
+  size_t expected_ = 0;            // records of the last batch
+
+  std::thread thread_;
+
+  mutable std::mutex mu_;
+  // Guarded by mu_.
+  std::condition_variable wake_;
+  std::deque<Pending> queue_;
+  size_t wake_at_ = 0;  // the queue's length that the writer waits for; 0: it does not wait
+  bool closing_ = false;
+  absl::Status status_;
+  LedgerStats stats_;
+  std::string checkpoint_;  // signed note
+};
+
+}  // namespace weir::audit
