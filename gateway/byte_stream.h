@@ -41,11 +41,15 @@ class ByteStream {
   // What is under way, and everything after, fails with kCancelled. Idempotent, never blocks.
   virtual void Close() = 0;
 
+  // No more will be written: the peer sees the end, reading goes on. Best effort, never blocks.
+  virtual void CloseWrite() {}
+
   // Reads and writes fail with kDeadlineExceeded after this moment. Granularity: kDeadlineTick.
   virtual void SetDeadline(Clock::time_point deadline) = 0;
 
-  // Calls `lost` once if the peer closes or resets while nobody reads; bytes that arrive stay
-  // unread. Ends, without a call, at the next Read, at Close, or with StopWatching.
+  // Calls `lost` once, within kDeadlineTick, if the peer closes or resets while nobody reads; bytes
+  // that arrive stay unread. Ends, without a call, at the next Read, at Close, or with
+  // StopWatching.
   virtual void WatchForLoss(absl::AnyInvocable<void()> lost) = 0;
   virtual void StopWatching() = 0;
 
@@ -57,8 +61,9 @@ class ByteStream {
 
 inline constexpr std::chrono::milliseconds kDeadlineTick{250};
 
-// Streams over real sockets. `tls` may be null. Accept performs the TLS handshake; Connect resolves,
-// connects, and with TLS verifies the certificate chain and that it names `host` (SNI is sent).
+// Streams over real sockets. `tls` may be null. Accept performs the TLS handshake; Connect
+// resolves, connects, and with TLS verifies the certificate chain and that it names `host` (SNI is
+// sent).
 Task<absl::StatusOr<std::unique_ptr<ByteStream>>> Accept(boost::asio::ip::tcp::socket socket,
                                                          boost::asio::ssl::context* tls,
                                                          Clock::time_point deadline);

@@ -1,11 +1,12 @@
 // HTTP/1.1, both sides, parsed into objects and written anew: bytes are never relayed.
 //
-// Parsing is Boost.Beast's, with the checks in front of it that a security gateway needs (bare CR or
-// LF, obs-fold, space before the colon, any Transfer-Encoding but one `chunked`, Transfer-Encoding
-// in HTTP/1.0 or beside Content-Length, Content-Length lists, zero or two Hosts, absolute-form
-// targets, Upgrade, Expect other than 100-continue, a body on GET, non-ASCII header values, trailers
-// that name framing or routing fields). Each refusal is an InvalidArgument whose message says what
-// was wrong; the connection is then closed after the answer. The same parser reads upstreams.
+// Parsing is Boost.Beast's, with the checks in front of it that a security gateway needs (bare CR
+// or LF, obs-fold, space before the colon, any Transfer-Encoding but one `chunked`,
+// Transfer-Encoding in HTTP/1.0 or beside Content-Length, Content-Length lists, zero or two Hosts,
+// absolute-form targets, Upgrade, Expect other than 100-continue, a body on GET, non-ASCII header
+// values, trailers that name framing or routing fields). Each refusal is an InvalidArgument whose
+// message says what was wrong; the connection is then closed after the answer. The same parser
+// reads upstreams.
 //
 // One connection carries one request at a time; pipelined bytes wait unread in the buffer.
 #pragma once
@@ -38,7 +39,7 @@ struct HttpLimits {
 
 // Field names are lower-case, values trimmed. Order and duplicates are kept.
 using HeaderFields = std::vector<std::pair<std::string, std::string>>;
-// The only value of the field; empty when absent.
+// The only value of the field; empty when absent, and when repeated (whose value would it be?).
 std::string_view Find(const HeaderFields& fields, std::string_view name);
 
 struct HttpRequest {
@@ -60,19 +61,27 @@ class HttpServerStream {
  public:
   HttpServerStream(std::unique_ptr<ByteStream> stream, const HttpLimits& limits);
 
-  // False when the peer closed in order before a first byte (or the idle timeout passed). Errors:
-  // kInvalidArgument (400), kOutOfRange (431: head too large), kUnimplemented (417, 501),
-  // kDeadlineExceeded (408); after any of them only Respond and Close make sense.
+  // False when there is no further request: the peer closed or was lost before a first byte, the
+  // idle timeout passed, or the last response announced the close. Errors: kInvalidArgument (400),
+  // kOutOfRange (414, 431: head too large), kUnimplemented (415, 417, 501), kDeadlineExceeded
+  // (408); after any of them only Respond and Close make sense. kUnavailable: the peer is gone, and
+  // kCancelled: Close() was called; nobody is left to answer.
   Task<absl::StatusOr<bool>> ReadHead(HttpRequest& request);
-  // kResourceExhausted (413) when longer than the limit; sends "100 Continue" first where asked for.
+  // kResourceExhausted (413) when longer than the limit; sends "100 Continue" first where asked
+  // for.
   Task<absl::Status> ReadBody(HttpRequest& request);
 
   // A whole response, with exactly one Content-Length. `close` adds "connection: close" and makes
-  // keep_alive() false.
+  // keep_alive() false; so does a request whose body was not read. After an unread body the rest of
+  // it is taken from the socket for a moment, so that the peer gets to read the response.
+  // Fields that frame the message (content-length, transfer-encoding, connection) are ours: they
+  // are dropped from `head`. kInternal, with nothing written, when a field would break the head.
   Task<absl::Status> Respond(const HttpResponseHead& head, std::string_view body, bool close);
 
-  // A response in pieces (chunked). Each Write is one chunk and one write to the socket.
-  Task<absl::Status> BeginBody(const HttpResponseHead& head, bool close);
+  // A response in pieces (chunked; to an HTTP/1.0 client until the close). Each Write is one chunk
+  // and one write to the socket; a first piece known at the beginning goes with the head.
+  Task<absl::Status> BeginBody(const HttpResponseHead& head, bool close,
+                               std::string_view first_piece = {});
   Task<absl::Status> WriteBody(std::string_view piece);
   Task<absl::Status> EndBody(std::string_view last_piece = {});
 
@@ -81,7 +90,7 @@ class HttpServerStream {
   ByteStream& stream();
 
  private:
-  class State;
+  struct State;
   std::shared_ptr<State> state_;
 };
 
@@ -93,9 +102,11 @@ class HttpClientStream {
   HttpClientStream& operator=(HttpClientStream&&) noexcept;
   ~HttpClientStream();
 
-  // Writes "method target", `fields`, one Content-Length (none for a GET without body) and the body.
+  // Writes "method target", `fields`, one Content-Length (none for a GET without body) and the
+  // body. kInternal, with nothing written, when a field would break the head.
   Task<absl::Status> Send(std::string_view method, std::string_view target,
                           const HeaderFields& fields, std::string_view body);
+  // kInvalidArgument and the like when the response is malformed: the connection is of no use then.
   Task<absl::StatusOr<HttpResponseHead>> ReadHead(Clock::time_point deadline);
   // Appends what has arrived, at least one byte; 0 at the end of the body. kUnavailable when the
   // peer closed in the middle of it.
@@ -107,9 +118,13 @@ class HttpClientStream {
   ByteStream& stream();
 
  private:
-  class State;
-  std::unique_ptr<State> state_;
+  struct State;
+  std::shared_ptr<State> state_;
 };
+
+// The HTTP status that answers an error of HttpServerStream::ReadHead or ReadBody: 400, 408, 413,
+// 414, 415, 417, 431 or 501.
+int HttpStatusOf(const absl::Status& error);
 
 // "Bad Request" for 400.
 std::string_view ReasonPhrase(int status);

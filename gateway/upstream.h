@@ -22,9 +22,9 @@ namespace weir::gateway {
 
 struct Upstream {
   std::string name;
-  std::string dialect;   // "openai"
+  std::string dialect;  // "openai"
   Endpoint endpoint;
-  std::string base_path;  // "/v1"
+  std::string base_path;   // "/v1"
   std::string host_field;  // Host: as the base URL writes it
   std::string api_key;     // empty: none is sent
   std::string region;
@@ -35,40 +35,47 @@ struct Upstream {
   std::chrono::milliseconds idle_timeout{50'000};
 };
 
-// A response whose head has been read; the body follows.
+// A response whose head has been read; the body follows. May outlive its pool.
 class UpstreamResponse {
  public:
-  UpstreamResponse(UpstreamResponse&&) noexcept = default;
-  UpstreamResponse& operator=(UpstreamResponse&&) noexcept = default;
+  UpstreamResponse(UpstreamResponse&&) noexcept;
+  UpstreamResponse& operator=(UpstreamResponse&&) noexcept;
   // Gives the connection back to its pool when it can be reused, else closes it.
   ~UpstreamResponse();
 
   const HttpResponseHead& head() const { return head_; }
-  // As HttpClientStream::ReadBody, with the upstream's between_bytes_timeout.
+  // As HttpClientStream::ReadBody, with the upstream's between_bytes_timeout. kUnavailable also
+  // when the body's framing is malformed.
   Task<absl::StatusOr<size_t>> ReadBody(std::string& into);
   // Stops whatever is under way from the same thread; ReadBody then fails with kCancelled.
   void Cancel();
 
  private:
   friend class UpstreamPool;
-  UpstreamResponse() = default;
-  class UpstreamPool* pool_ = nullptr;
-  const Upstream* upstream_ = nullptr;
-  std::unique_ptr<HttpClientStream> stream_;
+  struct Lease;
+  UpstreamResponse(std::shared_ptr<Lease> lease, HttpResponseHead head);
+  std::shared_ptr<Lease> lease_;
   HttpResponseHead head_;
 };
 
 class UpstreamPool {
  public:
   UpstreamPool(Dial dial, const HttpLimits& limits);
-  UpstreamPool(const UpstreamPool&) = delete;  // Responses point to it.
+  UpstreamPool(const UpstreamPool&) = delete;
   UpstreamPool& operator=(const UpstreamPool&) = delete;
   ~UpstreamPool();
 
   // Sends a request and reads the head of the response. A reused connection that turns out to have
   // been closed before any byte of the response is replaced by a new one, once. kUnavailable: could
-  // not connect, or lost; kDeadlineExceeded: no head in time. `cancel`, when given, is set to a
-  // function that stops the call from the same thread (kCancelled), and emptied before it returns.
+  // not connect, lost, or the response is malformed; kDeadlineExceeded: no connection or no head in
+  // time. `cancel`, when given, is set to a function that stops the call from the same thread
+  // (kCancelled), and emptied before it returns.
+  //
+  // The pool writes Host, Accept-Encoding and, from api_key, the credential (x-api-key for the
+  // dialect "anthropic", else a bearer token). `fields` of those names, and any credential a caller
+  // left among them, are dropped: a client's own credential never reaches an upstream.
+  //
+  // What is passed by reference must live until the call returns.
   Task<absl::StatusOr<UpstreamResponse>> Forward(const Upstream& upstream, std::string_view method,
                                                  std::string_view path, const HeaderFields& fields,
                                                  std::string_view body,
@@ -76,11 +83,15 @@ class UpstreamPool {
 
   size_t idle_connections() const;
   void CloseIdle();
+  // Closes what has been idle for longer than its upstream's idle_timeout, or was closed by the
+  // peer. Forward does so for the connections that it looks at; a thread without traffic needs a
+  // call now and then.
+  void CloseExpired();
 
  private:
   friend class UpstreamResponse;
-  class State;
-  std::unique_ptr<State> state_;
+  struct State;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace weir::gateway
