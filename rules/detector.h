@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::rules {
 
@@ -20,6 +21,7 @@ enum class Detector : uint8_t { kNone, kCnIdCard, kCnMobile };
 // "cn-id-card" <-> kCnIdCard: the names used in packs and records.
 std::string_view Name(Detector detector);
 std::optional<Detector> DetectorFromName(std::string_view name);
+std::vector<std::string_view> DetectorNames();
 
 // Whether `candidate`, already reduced to ASCII letters and digits, is valid for the detector.
 bool Validate(Detector detector, std::string_view candidate);

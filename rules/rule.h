@@ -29,7 +29,9 @@ enum class RuleStatus : uint8_t { kTrial, kStable, kRetired };
 enum class Lane : uint8_t { kExact, kFold, kSkeleton, kPinyin, kShape, kDigits, kDecoded };
 inline constexpr int kLaneCount = 7;
 using LaneSet = uint8_t;  // bit i: Lane(i)
-constexpr LaneSet LaneBit(Lane lane) { return static_cast<LaneSet>(1U << static_cast<int>(lane)); }
+constexpr LaneSet LaneBit(Lane lane) {
+  return static_cast<LaneSet>(1U << static_cast<int>(lane));
+}
 
 std::string_view Name(Severity severity);
 std::string_view Name(Direction direction);
@@ -45,12 +47,12 @@ enum class Detector : uint8_t;
 struct Matcher {
   enum class Kind : uint8_t { kWords, kRegex, kDetector, kAny, kAll, kNear };
   Kind kind = Kind::kWords;
-  std::vector<std::string> words;   // kWords: as written, words files already read in
-  std::string regex;                // kRegex: RE2 syntax
-  Detector detector{};              // kDetector
-  LaneSet lanes = 0;                // kWords, kRegex: the lanes to look in
-  uint32_t within = 0;              // kNear: characters from the first match to the last
-  std::vector<Matcher> children;    // kAny, kAll, kNear
+  std::vector<std::string> words;  // kWords: as written, words files already read in
+  std::string regex;               // kRegex: RE2 syntax
+  Detector detector{};             // kDetector
+  LaneSet lanes = 0;               // kWords, kRegex: the lanes to look in
+  uint32_t within = 0;             // kNear: characters from the first match to the last
+  std::vector<Matcher> children;   // kAny, kAll, kNear
   int line = 0;
 };
 

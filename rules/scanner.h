@@ -49,8 +49,8 @@ namespace weir::rules {
 inline constexpr int kSeparatorRunMax = 64;
 
 struct Finding {
-  uint32_t rule = 0;  // RuleSet::rule(rule)
-  Lane lane = Lane::kExact;  // the finest lane that shows the match
+  uint32_t rule = 0;                    // RuleSet::rule(rule)
+  Lane lane = Lane::kExact;             // the finest lane that shows the match
   Detector detector = Detector::kNone;  // which, when a detector matched: decides the mask
   uint64_t start = 0;
   uint64_t end = 0;

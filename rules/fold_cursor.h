@@ -1,0 +1,109 @@
+// Reads the original text as the characters of the fold lane, forwards and backwards, with the
+// bytes each came from. For confirming a hit; the scan itself reads LaneText.
+//
+// A character that folds to several is read as several units with the same bytes; one that folds to
+// nothing is read as one unit of its own kind. Cheap to copy. Borrows the text.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "rules/fold_table.h"
+#include "rules/lane_text.h"
+
+namespace weir::rules {
+
+// A piece of the original: its first byte is byte `base` of the scan, it holds whole characters
+// only, and when `final` nothing follows it.
+struct OriginalText {
+  std::string_view bytes;
+  uint64_t base = 0;
+  bool final = false;
+
+  uint64_t end() const { return base + bytes.size(); }
+  std::string_view Between(uint64_t from, uint64_t to) const {
+    return bytes.substr(static_cast<size_t>(from - base), static_cast<size_t>(to - from));
+  }
+};
+
+struct FoldUnit {
+  enum class Kind : uint8_t { kSignificant, kSeparator, kNothing, kInvalid };
+  Kind kind = Kind::kInvalid;
+  char32_t c = 0;
+  uint64_t start = 0;
+  uint64_t end = 0;
+};
+
+class FoldCursor {
+ public:
+  // Between the characters before and after byte `at`, a boundary.
+  FoldCursor(const OriginalText& text, uint64_t at)
+      : text_(text.bytes), base_(text.base), start_(at - text.base), end_(start_) {}
+
+  // False at the end of what has arrived, or at its beginning.
+  bool Next(FoldUnit& unit) {
+    if (index_ == count_) {
+      if (end_ >= text_.size()) return false;
+      start_ = end_;
+      const Decoded decoded = DecodeAt(text_, static_cast<size_t>(start_));
+      end_ = start_ + decoded.length;
+      Load(decoded.c);
+      index_ = 0;
+    }
+    unit = At(index_++);
+    return true;
+  }
+  bool Previous(FoldUnit& unit) {
+    if (index_ == 0) {
+      if (start_ == 0) return false;
+      end_ = start_;
+      const Decoded decoded = DecodeBefore(text_, static_cast<size_t>(end_));
+      start_ = end_ - decoded.length;
+      Load(decoded.c);
+      index_ = count_;
+    }
+    unit = At(--index_);
+    return true;
+  }
+
+ private:
+  void Load(char32_t c) {
+    parts_ = nullptr;
+    count_ = 1;
+    if (c == kInvalidByte) {
+      kind_ = FoldUnit::Kind::kInvalid;
+      return;
+    }
+    const FoldEntry entry = LookUpFold(c);
+    kind_ = entry.separator() ? FoldUnit::Kind::kSeparator : FoldUnit::Kind::kSignificant;
+    one_ = c;
+    if (entry.kind() == FoldEntry::Kind::kOne) one_ = entry.value();
+    if (entry.kind() == FoldEntry::Kind::kNothing) kind_ = FoldUnit::Kind::kNothing;
+    if (entry.kind() == FoldEntry::Kind::kMany) {
+      const auto expansion = FoldExpansion(entry);
+      parts_ = expansion.data();
+      count_ = static_cast<uint32_t>(expansion.size());
+    }
+  }
+  FoldUnit At(uint32_t index) const {
+    FoldUnit unit{kind_, one_, base_ + start_, base_ + end_};
+    if (parts_ != nullptr) {
+      unit.c = parts_[index];
+      unit.kind = LookUpFold(unit.c).separator() ? FoldUnit::Kind::kSeparator
+                                                 : FoldUnit::Kind::kSignificant;
+    }
+    return unit;
+  }
+
+  std::string_view text_;
+  uint64_t base_;
+  uint64_t start_;  // of the loaded character, in text_
+  uint64_t end_;
+  const char32_t* parts_ = nullptr;  // of an expansion
+  char32_t one_ = 0;
+  uint32_t count_ = 0;
+  uint32_t index_ = 0;
+  FoldUnit::Kind kind_ = FoldUnit::Kind::kInvalid;
+};
+
+}  // namespace weir::rules

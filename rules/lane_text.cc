@@ -1,0 +1,354 @@
+#include "rules/lane_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "rules/fold_table.h"
+#include "rules/scanner.h"
+
+namespace weir::rules {
+namespace {
+
+// What one ASCII character does to the skeleton.
+enum class AsciiKind : uint8_t { kLetter, kDigit, kSeparator, kNothing };
+struct AsciiFold {
+  AsciiKind kind;
+  char folded;
+};
+constexpr std::array<AsciiFold, 128> MakeAsciiFolds() {
+  std::array<AsciiFold, 128> folds{};
+  for (size_t i = 0; i < folds.size(); ++i) {
+    const char c = static_cast<char>(i);
+    if (c >= 'a' && c <= 'z') {
+      folds[i] = {AsciiKind::kLetter, c};
+    } else if (c >= 'A' && c <= 'Z') {
+      folds[i] = {AsciiKind::kLetter, static_cast<char>(c - 'A' + 'a')};
+    } else if (c >= '0' && c <= '9') {
+      folds[i] = {AsciiKind::kDigit, c};
+    } else if (c >= ' ' && c < 0x7F) {
+      folds[i] = {AsciiKind::kSeparator, c};
+    } else if (c >= '\t' && c <= '\r') {
+      folds[i] = {AsciiKind::kSeparator, c == '\n' ? '\n' : ' '};
+    } else {
+      folds[i] = {AsciiKind::kNothing, 0};
+    }
+  }
+  return folds;
+}
+constexpr std::array<AsciiFold, 128> kAsciiFolds = MakeAsciiFolds();
+
+bool IsAsciiDigit(char32_t c) {
+  return c >= '0' && c <= '9';
+}
+
+uint32_t Load32(const char* at) {
+  uint32_t value = 0;
+  std::memcpy(&value, at, sizeof(value));
+  return value;
+}
+
+// The code point of three bytes in the low bits of `value`, which must be 1110xxxx 10xxxxxx
+// 10xxxxxx.
+uint32_t ThreeByteCodePoint(uint32_t value) {
+  return ((value & 0x0FU) << 12) | ((value >> 2) & 0xFC0U) | ((value >> 16) & 0x3FU);
+}
+bool IsThreeByte(uint32_t value) {
+  return (value & 0xC0C0F0U) == 0x8080E0U;
+}
+
+int SequenceLength(unsigned char lead) {
+  if (lead < 0x80) return 1;
+  if (lead < 0xC2) return 0;
+  if (lead < 0xE0) return 2;
+  if (lead < 0xF0) return 3;
+  return lead < 0xF5 ? 4 : 0;
+}
+
+// Whether `second` may follow `lead`: no overlong forms, no surrogates, nothing past U+10FFFF.
+bool SecondFits(unsigned char lead, unsigned char second) {
+  if ((second & 0xC0U) != 0x80U) return false;
+  if (lead == 0xE0) return second >= 0xA0;
+  if (lead == 0xED) return second < 0xA0;
+  if (lead == 0xF0) return second >= 0x90;
+  if (lead == 0xF4) return second < 0x90;
+  return true;
+}
+
+}  // namespace
+
+Decoded DecodeAt(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  const int length = SequenceLength(lead);
+  if (length == 0 || text.size() - at < static_cast<size_t>(length) || !SecondFits(lead, byte(1))) {
+    return {kInvalidByte, 1};
+  }
+  char32_t c = length == 2 ? lead & 0x1FU : (length == 3 ? lead & 0x0FU : lead & 0x07U);
+  for (size_t i = 1; i < static_cast<size_t>(length); ++i) {
+    if ((byte(i) & 0xC0U) != 0x80U) return {kInvalidByte, 1};
+    c = (c << 6) | (byte(i) & 0x3FU);
+  }
+  return {c, static_cast<uint32_t>(length)};
+}
+
+Decoded DecodeBefore(std::string_view text, size_t end) {
+  for (size_t length = 1; length <= 4 && length <= end; ++length) {
+    const auto byte = static_cast<unsigned char>(text[end - length]);
+    if ((byte & 0xC0U) == 0x80U) continue;
+    const Decoded decoded = DecodeAt(text.substr(0, end), end - length);
+    if (decoded.c != kInvalidByte && decoded.length == length) return decoded;
+    break;
+  }
+  return {kInvalidByte, 1};
+}
+
+size_t Utf8Prefix(std::string_view text) {
+  const size_t size = text.size();
+  for (size_t back = 1; back <= 3 && back <= size; ++back) {
+    const auto lead = static_cast<unsigned char>(text[size - back]);
+    if ((lead & 0xC0U) == 0x80U) continue;
+    const int length = SequenceLength(lead);
+    if (length <= static_cast<int>(back)) return size;
+    if (back >= 2 && !SecondFits(lead, static_cast<unsigned char>(text[size - back + 1]))) {
+      return size;
+    }
+    return size - back;
+  }
+  return size;
+}
+
+void AppendUtf8(char32_t c, std::string& out) {
+  if (c < 0x80) {
+    out.push_back(static_cast<char>(c));
+  } else if (c < 0x800) {
+    out.push_back(static_cast<char>(0xC0U | (c >> 6)));
+    out.push_back(static_cast<char>(0x80U | (c & 0x3FU)));
+  } else if (c < 0x10000) {
+    out.push_back(static_cast<char>(0xE0U | (c >> 12)));
+    out.push_back(static_cast<char>(0x80U | ((c >> 6) & 0x3FU)));
+    out.push_back(static_cast<char>(0x80U | (c & 0x3FU)));
+  } else {
+    out.push_back(static_cast<char>(0xF0U | (c >> 18)));
+    out.push_back(static_cast<char>(0x80U | ((c >> 12) & 0x3FU)));
+    out.push_back(static_cast<char>(0x80U | ((c >> 6) & 0x3FU)));
+    out.push_back(static_cast<char>(0x80U | (c & 0x3FU)));
+  }
+}
+
+void LaneText::Clear() {
+  size_ = 0;
+  dropped_bytes_ = 0;
+  begin_ = 0;
+  steps_.clear();
+  shift_ = 0;
+  last_ = 0;
+  separators_ = 0;
+  repeats_ = 0;
+}
+
+void LaneText::Reserve(size_t bytes) {
+  if (size_ + bytes <= capacity_) return;
+  const size_t capacity = std::max(capacity_ * 2, size_ + bytes);
+  auto grown = std::make_unique_for_overwrite<char[]>(capacity);
+  if (size_ > 0) std::memcpy(grown.get(), bytes_.get(), size_);
+  bytes_ = std::move(grown);
+  capacity_ = capacity;
+}
+
+void LaneText::Append(std::string_view text, uint64_t origin) {
+  // Most characters keep their length; the few that grow reserve for themselves.
+  Reserve(text.size() + text.size() / 2 + 64);
+  if (lane_ == Lane::kSkeleton) {
+    AppendSkeleton(text, origin);
+  } else {
+    AppendFold(text, origin);
+  }
+}
+
+void LaneText::SetShift(uint64_t origin) {
+  const uint64_t lane = end();
+  const auto shift = static_cast<int64_t>(origin - lane);
+  if (shift == shift_ && !steps_.empty()) return;
+  shift_ = shift;
+  steps_.push_back({lane, shift});
+}
+
+void LaneText::Put(char32_t c, uint64_t origin) {
+  SetShift(origin);
+  char* const out = bytes_.get() + size_;
+  if (c < 0x80) {
+    out[0] = static_cast<char>(c);
+    size_ += 1;
+  } else if (c < 0x800) {
+    out[0] = static_cast<char>(0xC0U | (c >> 6));
+    out[1] = static_cast<char>(0x80U | (c & 0x3FU));
+    size_ += 2;
+  } else if (c < 0x10000) {
+    out[0] = static_cast<char>(0xE0U | (c >> 12));
+    out[1] = static_cast<char>(0x80U | ((c >> 6) & 0x3FU));
+    out[2] = static_cast<char>(0x80U | (c & 0x3FU));
+    size_ += 3;
+  } else {
+    out[0] = static_cast<char>(0xF0U | (c >> 18));
+    out[1] = static_cast<char>(0x80U | ((c >> 12) & 0x3FU));
+    out[2] = static_cast<char>(0x80U | ((c >> 6) & 0x3FU));
+    out[3] = static_cast<char>(0x80U | (c & 0x3FU));
+    size_ += 4;
+  }
+}
+
+void LaneText::PutBreak(uint64_t origin) {
+  SetShift(origin);
+  bytes_[size_++] = kLaneBreak;
+  last_ = 0;
+  separators_ = 0;
+  repeats_ = 0;
+}
+
+void LaneText::AppendSeparator() {
+  if (++separators_ > kSeparatorRunMax && last_ != 0)
+    PutBreak(end() + static_cast<uint64_t>(shift_));
+}
+
+void LaneText::AppendSignificant(char32_t c, uint64_t origin) {
+  separators_ = 0;
+  if (c == last_ && !IsAsciiDigit(c)) {
+    if (++repeats_ <= kSeparatorRunMax) return;
+    PutBreak(origin);
+  }
+  repeats_ = 0;
+  last_ = c;
+  Put(c, origin);
+}
+
+// One character of the original, by the table: the slow path of both lanes.
+void LaneText::AppendCharacter(char32_t c, uint64_t origin) {
+  if (c == kInvalidByte) {
+    PutBreak(origin);
+    return;
+  }
+  const bool skeleton = lane_ == Lane::kSkeleton;
+  const FoldEntry entry = LookUpFold(c);
+  const auto append = [&](char32_t folded, bool separator) {
+    if (!skeleton) {
+      Put(folded, origin);
+    } else if (separator) {
+      AppendSeparator();
+    } else {
+      AppendSignificant(folded, origin);
+    }
+  };
+  switch (entry.kind()) {
+    case FoldEntry::Kind::kSame:
+      append(c, entry.separator());
+      break;
+    case FoldEntry::Kind::kOne:
+      append(entry.value(), entry.separator());
+      break;
+    case FoldEntry::Kind::kMany: {
+      const std::span<const char32_t> expansion = FoldExpansion(entry);
+      Reserve(expansion.size() * 4);
+      for (const char32_t part : expansion) append(part, LookUpFold(part).separator());
+      break;
+    }
+    case FoldEntry::Kind::kNothing:
+      if (skeleton) AppendSeparator();
+      break;
+  }
+}
+
+void LaneText::AppendFold(std::string_view text, uint64_t origin) {
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x80) {
+      const AsciiFold fold = kAsciiFolds[byte];
+      if (fold.kind != AsciiKind::kNothing) {
+        SetShift(origin + i);
+        bytes_[size_++] = fold.folded;
+      }
+      ++i;
+      continue;
+    }
+    const size_t run = i;
+    while (text.size() - i >= 4) {
+      const uint32_t value = Load32(text.data() + i);
+      if (!IsThreeByte(value) || !IsPlain(ThreeByteCodePoint(value))) break;
+      i += 3;
+    }
+    if (i > run) {
+      SetShift(origin + run);
+      std::memcpy(bytes_.get() + size_, text.data() + run, i - run);
+      size_ += i - run;
+      continue;
+    }
+    const Decoded decoded = DecodeAt(text, i);
+    Reserve(text.size() - i + 64);
+    AppendCharacter(decoded.c, origin + i);
+    i += decoded.length;
+  }
+}
+
+void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x80) {
+      const AsciiFold fold = kAsciiFolds[byte];
+      if (fold.kind == AsciiKind::kLetter || fold.kind == AsciiKind::kDigit) {
+        AppendSignificant(static_cast<char32_t>(fold.folded), origin + i);
+      } else {
+        AppendSeparator();
+      }
+      ++i;
+      continue;
+    }
+    // Plain characters that differ from the one before are copied as they are.
+    const size_t run = i;
+    char* out = bytes_.get() + size_;
+    char32_t last = last_;
+    while (text.size() - i >= 4) {
+      const uint32_t value = Load32(text.data() + i);
+      if (!IsThreeByte(value)) break;
+      const uint32_t c = ThreeByteCodePoint(value);
+      if (!IsPlain(c) || c == last) break;
+      std::memcpy(out, &value, sizeof(value));
+      out += 3;
+      i += 3;
+      last = c;
+    }
+    if (i > run) {
+      SetShift(origin + run);
+      size_ = static_cast<size_t>(out - bytes_.get());
+      last_ = last;
+      separators_ = 0;
+      repeats_ = 0;
+      continue;
+    }
+    const Decoded decoded = DecodeAt(text, i);
+    Reserve(text.size() - i + 64);
+    AppendCharacter(decoded.c, origin + i);
+    i += decoded.length;
+  }
+}
+
+uint64_t LaneText::Origin(uint64_t offset) const {
+  const auto after = std::upper_bound(steps_.begin(), steps_.end(), offset,
+                                      [](uint64_t o, const Step& step) { return o < step.lane; });
+  return offset + static_cast<uint64_t>((after - 1)->shift);
+}
+
+void LaneText::Forget(uint64_t offset) {
+  dropped_bytes_ += static_cast<size_t>(offset - begin_);
+  begin_ = offset;
+  // Moving the rest to the front pays only once most of the buffer is forgotten.
+  if (dropped_bytes_ < 4096 || dropped_bytes_ < size_ / 2) return;
+  std::memmove(bytes_.get(), bytes_.get() + dropped_bytes_, size_ - dropped_bytes_);
+  size_ -= dropped_bytes_;
+  dropped_bytes_ = 0;
+  const auto after = std::upper_bound(steps_.begin(), steps_.end(), offset,
+                                      [](uint64_t o, const Step& step) { return o < step.lane; });
+  if (after != steps_.begin()) steps_.erase(steps_.begin(), after - 1);
+}
+
+}  // namespace weir::rules

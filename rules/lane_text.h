@@ -1,0 +1,99 @@
+// A text as one lane sees it, with the way back to the bytes it came from.
+//
+// Text may be appended in pieces, cut between characters only (Utf8Prefix() says where); the lane
+// text and the map do not depend on the cuts. Steady state allocates nothing: buffers are kept.
+//
+// The skeleton lane is the fold lane without separators and with runs of one character collapsed
+// to its first occurrence; digits are never collapsed, 1000 is not 10. More than kSeparatorRunMax
+// dropped or repeated characters in a row end a word: a kLaneBreak byte is put there, which is
+// part of no word and no character. Bytes that are not UTF-8 become kLaneBreak in every lane.
+//
+// Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/rule.h"
+
+namespace weir::rules {
+
+inline constexpr char kLaneBreak = '\xFF';
+
+// The length of the longest prefix of `text` that does not end inside a character. What is left is
+// at most three bytes that could still become one; other malformed bytes count as whole.
+size_t Utf8Prefix(std::string_view text);
+
+// Decodes the character at `text[at]`; a byte that begins no valid character comes back as
+// kInvalidByte with length 1.
+inline constexpr char32_t kInvalidByte = 0xFFFFFFFF;
+struct Decoded {
+  char32_t c;
+  uint32_t length;
+};
+Decoded DecodeAt(std::string_view text, size_t at);
+// The character that ends at `end`, which must be a boundary between characters and > 0.
+Decoded DecodeBefore(std::string_view text, size_t end);
+
+void AppendUtf8(char32_t c, std::string& out);
+
+class LaneText {
+ public:
+  // kFold or kSkeleton; the exact lane is the text itself.
+  explicit LaneText(Lane lane) : lane_(lane) {}
+
+  void Clear();
+  // `text` follows what was appended before; its first byte is byte `origin` of the original.
+  void Append(std::string_view text, uint64_t origin);
+
+  // Lane offsets count from the beginning of the scan. [begin(), end()) is in memory.
+  uint64_t begin() const { return begin_; }
+  uint64_t end() const { return begin_ + (size_ - dropped_bytes_); }
+  std::string_view From(uint64_t offset) const {
+    return {bytes_.get() + dropped_bytes_ + (offset - begin_), static_cast<size_t>(end() - offset)};
+  }
+
+  // Where the character that the lane byte belongs to begins in the original.
+  uint64_t Origin(uint64_t offset) const;
+
+  // Forgets lane text before `offset`.
+  void Forget(uint64_t offset);
+
+  size_t memory_bytes() const { return capacity_ + steps_.capacity() * sizeof(Step); }
+
+ private:
+  struct Step {  // from lane offset `lane` on, original = lane offset + shift
+    uint64_t lane;
+    int64_t shift;
+  };
+
+  void AppendFold(std::string_view text, uint64_t origin);
+  void AppendSkeleton(std::string_view text, uint64_t origin);
+  void AppendCharacter(char32_t c, uint64_t origin);
+  void AppendSignificant(char32_t c, uint64_t origin);
+  void AppendSeparator();
+  void Put(char32_t c, uint64_t origin);
+  void PutBreak(uint64_t origin);
+  void SetShift(uint64_t origin);
+  void Reserve(size_t bytes);
+
+  const Lane lane_;
+  std::unique_ptr<char[]> bytes_;
+  size_t capacity_ = 0;
+  size_t size_ = 0;           // bytes in use, forgotten ones included
+  size_t dropped_bytes_ = 0;  // forgotten bytes still at the front
+  uint64_t begin_ = 0;
+  std::vector<Step> steps_;
+  int64_t shift_ = 0;
+
+  // Skeleton state between characters.
+  char32_t last_ = 0;        // the last character put; 0 after a break and at the beginning
+  uint32_t separators_ = 0;  // dropped since the last significant character
+  uint32_t repeats_ = 0;     // of last_, dropped
+};
+
+}  // namespace weir::rules

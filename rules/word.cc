@@ -1,0 +1,97 @@
+#include "rules/word.h"
+
+#include "rules/concat.h"
+#include "rules/fold_table.h"
+#include "rules/lane_text.h"
+
+namespace weir::rules {
+namespace {
+
+// The fold lane of `written`, as code points; kInvalidByte where it is not UTF-8.
+std::u32string Fold(std::string_view written) {
+  std::u32string folded;
+  for (size_t i = 0; i < written.size();) {
+    const Decoded decoded = DecodeAt(written, i);
+    i += decoded.length;
+    if (decoded.c == kInvalidByte) {
+      folded.push_back(kInvalidByte);
+      continue;
+    }
+    const FoldEntry entry = LookUpFold(decoded.c);
+    switch (entry.kind()) {
+      case FoldEntry::Kind::kSame:
+        folded.push_back(decoded.c);
+        break;
+      case FoldEntry::Kind::kOne:
+        folded.push_back(entry.value());
+        break;
+      case FoldEntry::Kind::kMany:
+        for (const char32_t part : FoldExpansion(entry)) folded.push_back(part);
+        break;
+      case FoldEntry::Kind::kNothing:
+        break;
+    }
+  }
+  return folded;
+}
+
+bool IsSeparator(char32_t c) {
+  return LookUpFold(c).separator();
+}
+
+absl::Status Refuse(std::string_view written, std::string_view why) {
+  return absl::InvalidArgumentError(Concat("the word \"", written, "\" ", why));
+}
+
+}  // namespace
+
+Edge EdgeOf(char32_t c) {
+  if (c >= 'a' && c <= 'z') return Edge::kLetter;
+  if (c >= '0' && c <= '9') return Edge::kDigit;
+  return Edge::kOpen;
+}
+
+absl::StatusOr<Word> Word::Parse(std::string_view written, LaneSet lanes) {
+  Word word;
+  word.exact = std::string(written);
+  word.lanes = lanes;
+  const std::u32string folded = Fold(written);
+  if (folded.find(kInvalidByte) != std::u32string::npos) {
+    return absl::InvalidArgumentError("a word is not valid UTF-8; save the file as UTF-8");
+  }
+  size_t characters = 0;
+  for (const char32_t c : folded) {
+    AppendUtf8(c, word.fold);
+    if (IsSeparator(c)) continue;
+    ++characters;
+    if (!word.runs.empty() && word.runs.back().c == c && EdgeOf(c) != Edge::kDigit) {
+      ++word.runs.back().count;
+    } else {
+      word.runs.push_back({c, 1});
+      AppendUtf8(c, word.skeleton);
+    }
+  }
+  if (word.runs.empty()) {
+    return Refuse(written,
+                  "has only spaces, punctuation, symbols or invisible characters, which "
+                  "lanes remove; use a regex");
+  }
+  if (IsSeparator(folded.front()) || IsSeparator(folded.back())) {
+    return Refuse(written,
+                  "begins or ends with a space or a symbol, which lanes remove; leave it "
+                  "out or use a regex");
+  }
+  if (characters > kWordCharactersMax || folded.size() > 2 * kWordCharactersMax) {
+    return Refuse(written, Concat("is longer than ", kWordCharactersMax, " characters"));
+  }
+  for (const Run& run : word.runs) {
+    if (run.count > kWordRunMax) {
+      return Refuse(written, Concat("repeats one character more than ", kWordRunMax, " times"));
+    }
+  }
+  word.left = EdgeOf(word.runs.front().c);
+  word.right = EdgeOf(word.runs.back().c);
+  return word;
+}
+
+}  // namespace weir::rules

@@ -1,0 +1,407 @@
+#include "rules/word_index.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <hs/hs.h>
+
+#include "rules/concat.h"
+#include "rules/scanner.h"
+
+namespace weir::rules {
+namespace {
+
+using Kind = FoldUnit::Kind;
+
+// H(c1 c2 ...) = Mix(c1) + kBase * H(c2 ...), so that a suffix is lengthened to the left by one
+// step.
+constexpr uint64_t kBase = 0x9E3779B97F4A7C15U;
+uint64_t Mix(char32_t c) {
+  uint64_t x = c + 0x632BE59BD9B4E019U;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+  return x ^ (x >> 31);
+}
+
+// The significant character that the word's character `c` stands for at `at`, which begins the
+// original character it came from. Null only when the text is not what the skeleton was made of.
+bool Seek(FoldCursor& cursor, char32_t c, FoldUnit& unit) {
+  while (cursor.Next(unit)) {
+    if (unit.kind == Kind::kSignificant && unit.c == c) return true;
+  }
+  return false;
+}
+
+// Reads back from `cursor` to the `count`-th significant character, all of which must be `c`.
+bool BackOver(FoldCursor& cursor, char32_t c, uint32_t count, FoldUnit& unit) {
+  int separators = 0;
+  for (uint32_t found = 0; found < count;) {
+    if (!cursor.Previous(unit) || unit.kind == Kind::kInvalid) return false;
+    if (unit.kind == Kind::kSignificant) {
+      if (unit.c != c) return false;
+      ++found;
+      separators = 0;
+    } else if (++separators > kSeparatorRunMax) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// What continues a word at an edge: nothing, a repeat of its own character only, another one.
+enum class Continued : uint8_t { kNo, kByRepeat, kYes, kUnknown };
+
+template <typename Step>
+Continued ReadEdge(char32_t edge_character, bool final, Step step) {
+  const Edge edge = EdgeOf(edge_character);
+  if (edge == Edge::kOpen) return Continued::kNo;
+  bool repeated = false;
+  FoldUnit unit;
+  for (int skipped = 0; skipped <= kSeparatorRunMax; ++skipped) {
+    if (!step(unit)) {
+      if (!final) return Continued::kUnknown;
+      break;
+    }
+    if (unit.kind == Kind::kNothing) continue;
+    if (unit.kind != Kind::kSignificant || EdgeOf(unit.c) != edge) break;
+    if (unit.c != edge_character || edge == Edge::kDigit) return Continued::kYes;
+    repeated = true;
+  }
+  return repeated ? Continued::kByRepeat : Continued::kNo;
+}
+
+Continued LeftEdge(const Word& word, FoldCursor cursor) {
+  return ReadEdge(word.runs.front().c, /*final=*/true,
+                  [&](FoldUnit& unit) { return cursor.Previous(unit); });
+}
+
+// The lanes that could still show a word that is continued so at an edge.
+LaneSet LanesAfterEdge(LaneSet lanes, Continued continued) {
+  if (continued == Continued::kYes) return 0;
+  if (continued == Continued::kByRepeat) return lanes & LaneBit(Lane::kSkeleton);
+  return lanes;
+}
+
+// Whether the fold lane from `cursor` to byte `end` is the beginning of `fold`, all of it if
+// `whole`.
+bool FoldMatches(FoldCursor cursor, uint64_t end, std::string_view fold, bool whole) {
+  size_t at = 0;
+  FoldUnit unit;
+  while (cursor.Next(unit)) {
+    if (unit.start >= end) break;
+    if (unit.kind == Kind::kNothing) continue;
+    if (at >= fold.size()) return false;
+    const Decoded expected = DecodeAt(fold, at);
+    if (unit.kind == Kind::kInvalid || unit.c != expected.c) return false;
+    at += expected.length;
+    if (whole && at == fold.size()) return true;
+  }
+  return whole ? at == fold.size() : true;
+}
+
+// Reads the runs of a word from `cursor`, which stands behind the first character of `runs[first]`.
+enum class RunsRead : uint8_t { kAll, kDiffers, kTextEnds };
+RunsRead ReadRuns(std::span<const Word::Run> runs, FoldCursor& cursor, FoldUnit& unit) {
+  uint32_t copies = 1;
+  size_t run = 0;
+  int separators = 0;
+  FoldUnit next;
+  while (run + 1 < runs.size() || copies < runs[run].count) {
+    if (!cursor.Next(next)) return RunsRead::kTextEnds;
+    if (next.kind == Kind::kInvalid) return RunsRead::kDiffers;
+    if (next.kind != Kind::kSignificant) {
+      if (++separators > kSeparatorRunMax) return RunsRead::kDiffers;
+      continue;
+    }
+    separators = 0;
+    unit = next;
+    if (next.c == runs[run].c && EdgeOf(next.c) != Edge::kDigit) {
+      ++copies;
+    } else if (copies >= runs[run].count && run + 1 < runs.size() && next.c == runs[run + 1].c) {
+      ++run;
+      copies = 1;
+    } else {
+      return RunsRead::kDiffers;
+    }
+  }
+  return RunsRead::kAll;
+}
+
+}  // namespace
+
+void WordIndex::DatabaseDeleter::operator()(hs_database* database) const {
+  hs_free_database(database);
+}
+
+absl::Status WordIndex::Build(std::vector<WordUse> uses, WordIndex& index) {
+  index.uses_ = std::move(uses);
+  std::stable_sort(index.uses_.begin(), index.uses_.end(), [](const WordUse& a, const WordUse& b) {
+    return a.word.skeleton < b.word.skeleton;
+  });
+  for (uint32_t i = 0; i < index.uses_.size(); ++i) {
+    if (i == 0 || index.uses_[i].word.skeleton != index.uses_[i - 1].word.skeleton) {
+      index.literal_first_.push_back(i);
+    }
+  }
+  index.literal_first_.push_back(static_cast<uint32_t>(index.uses_.size()));
+  index.BuildPrefixes();
+  return index.uses_.empty() ? absl::OkStatus() : index.BuildDatabase();
+}
+
+void WordIndex::BuildPrefixes() {
+  first_characters_.assign(0x10000 / 64, 0);
+  for (uint32_t i = 0; i < uses_.size(); ++i) {
+    const WordUse& use = uses_[i];
+    const std::vector<Word::Run>& runs = use.word.runs;
+    uint64_t hash = 0;
+    uint64_t power = 1;
+    const char32_t first = runs.front().c;
+    if (first < 0x10000) first_characters_[first / 64] |= uint64_t{1} << (first % 64);
+    bool counts_are_one = runs.front().count == 1;
+    for (size_t k = 0; k + 1 < runs.size(); ++k) {
+      prefix_characters_max_ = std::max(prefix_characters_max_, k + 1);
+      hash += Mix(runs[k].c) * power;
+      power *= kBase;
+      const auto [place, is_new] = prefixes_.try_emplace(hash);
+      Prefix& prefix = place->second;
+      if (is_new) prefix.first = i;
+      prefix.last = i + 1;
+      // The last character of the prefix may still be repeated; those before it may not.
+      if (!use.exception) {
+        const bool simple = counts_are_one && (use.word.lanes & LaneBit(Lane::kSkeleton)) != 0;
+        DirectionSet& kind = !simple                        ? prefix.other
+                             : use.word.left == Edge::kOpen ? prefix.plain
+                                                            : prefix.spaced;
+        kind = static_cast<DirectionSet>(kind | use.directions);
+      }
+      counts_are_one = counts_are_one && runs[k].count == 1;
+    }
+  }
+}
+
+absl::Status WordIndex::BuildDatabase() {
+  std::vector<const char*> expressions;
+  std::vector<size_t> lengths;
+  std::vector<unsigned> flags;
+  std::vector<unsigned> ids;
+  for (uint32_t literal = 0; literal + 1 < literal_first_.size(); ++literal) {
+    const std::string& skeleton = uses_[literal_first_[literal]].word.skeleton;
+    expressions.push_back(skeleton.data());
+    lengths.push_back(skeleton.size());
+    flags.push_back(0);
+    ids.push_back(literal);
+  }
+  hs_database_t* database = nullptr;
+  hs_compile_error_t* error = nullptr;
+  if (hs_compile_lit_multi(expressions.data(), flags.data(), ids.data(), lengths.data(),
+                           static_cast<unsigned>(expressions.size()), HS_MODE_BLOCK, nullptr,
+                           &database, &error) != HS_SUCCESS) {
+    const std::string message = error != nullptr ? error->message : "out of memory";
+    hs_free_compile_error(error);
+    return absl::InternalError(Concat("Hyperscan cannot compile the words: ", message));
+  }
+  database_.reset(database);
+  return absl::OkStatus();
+}
+
+absl::Status WordIndex::Scan(std::string_view skeleton, uint64_t offset, hs_scratch* scratch,
+                             std::vector<Hit>& hits) const {
+  struct Collector {
+    std::vector<Hit>& hits;
+    uint64_t offset;
+  };
+  if (skeleton.size() > std::numeric_limits<unsigned>::max()) {
+    return absl::InvalidArgumentError("a text of more than 4 GB cannot be scanned in one piece");
+  }
+  Collector collector{hits, offset};
+  const hs_error_t error = hs_scan(
+      database_.get(), skeleton.data(), static_cast<unsigned>(skeleton.size()), 0, scratch,
+      [](unsigned id, unsigned long long, unsigned long long to, unsigned, void* context) {
+        auto* const out = static_cast<Collector*>(context);
+        out->hits.push_back({id, out->offset + to});
+        return 0;
+      },
+      &collector);
+  if (error == HS_SUCCESS) return absl::OkStatus();
+  return absl::InternalError(Concat("Hyperscan failed with code ", error));
+}
+
+WordIndex::Confirmed WordIndex::Confirm(const Word& word, const OriginalText& text, uint64_t head,
+                                        uint64_t second) {
+  const bool single = word.runs.size() == 1;
+  FoldCursor cursor(text, single ? head : second);
+  FoldUnit unit;
+  if (!Seek(cursor, word.runs[single ? 0 : 1].c, unit)) return {};
+  FoldUnit first = unit;
+  FoldCursor start_cursor = cursor;
+  FoldUnit ignored;
+  start_cursor.Previous(ignored);  // before the character just read
+  if (!single && !BackOver(start_cursor, word.runs[0].c, word.runs[0].count, first)) return {};
+
+  const auto runs = std::span<const Word::Run>(word.runs).subspan(single ? 0 : 1);
+  const RunsRead read = ReadRuns(runs, cursor, unit);
+  if (read == RunsRead::kDiffers) return {};
+  LaneSet lanes = LanesAfterEdge(word.lanes, LeftEdge(word, start_cursor));
+  if (read == RunsRead::kTextEnds) {
+    if (text.final || lanes == 0) return {};
+    if ((lanes & LaneBit(Lane::kSkeleton)) == 0 &&
+        !FoldMatches(start_cursor, text.end(), word.fold, /*whole=*/false)) {
+      return {};
+    }
+    return {Outcome::kNeedMore, {first.start, text.end()}, Lane::kExact};
+  }
+  const Span span{first.start, unit.end};
+  if (!FoldMatches(start_cursor, span.end, word.fold, /*whole=*/true)) {
+    lanes &= static_cast<LaneSet>(~(LaneBit(Lane::kFold) | LaneBit(Lane::kExact)));
+  } else if (text.Between(span.start, span.end) != word.exact) {
+    lanes &= static_cast<LaneSet>(~LaneBit(Lane::kExact));
+  }
+  if (lanes == 0) return {};
+  const Continued right =
+      ReadEdge(word.runs.back().c, text.final, [&](FoldUnit& next) { return cursor.Next(next); });
+  if (right == Continued::kUnknown) return {Outcome::kNeedMore, span, Lane::kExact};
+  lanes = LanesAfterEdge(lanes, right);
+  for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton}) {
+    if ((lanes & LaneBit(lane)) != 0) return {Outcome::kMatch, span, lane};
+  }
+  return {};
+}
+
+// The least start, over the uses in `prefix` that `accept` takes, from which the text could still
+// grow into the use's word; text.end() if none could. `tail` is the skeleton from `tail_offset` on.
+template <typename Accept>
+uint64_t WordIndex::LeastStart(const Prefix& prefix, std::string_view tail, uint64_t tail_offset,
+                               const LaneText& skeleton, const OriginalText& text,
+                               Accept accept) const {
+  const size_t first_bytes = DecodeAt(tail, 0).length;
+  const bool one_character = first_bytes == tail.size();
+  size_t characters = 0;
+  for (size_t i = 0; i < tail.size(); i += DecodeAt(tail, i).length) ++characters;
+  uint64_t least = text.end();
+  for (uint32_t i = prefix.first; i < prefix.last; ++i) {
+    const WordUse& use = uses_[i];
+    if (!accept(use)) continue;
+    const Word& word = use.word;
+    FoldUnit first;
+    FoldCursor start_cursor(text, text.end());
+    if (one_character) {
+      // As many copies of the first character as there are, up to what the word needs.
+      FoldCursor probe = start_cursor;
+      FoldUnit unit;
+      for (uint32_t copies = 1; copies <= word.runs[0].count; ++copies) {
+        if (!BackOver(probe, word.runs[0].c, 1, unit)) break;
+        start_cursor = probe;
+        first = unit;
+      }
+      if (first.end == 0) continue;
+    } else {
+      FoldCursor cursor(text, skeleton.Origin(tail_offset + first_bytes));
+      FoldUnit unit;
+      if (!Seek(cursor, word.runs[1].c, unit)) continue;
+      start_cursor = cursor;
+      start_cursor.Previous(unit);
+      if (!BackOver(start_cursor, word.runs[0].c, word.runs[0].count, first)) continue;
+      // All but the last character of the prefix must have their counts.
+      std::span<const Word::Run> runs(word.runs);
+      if (ReadRuns(runs.subspan(1, characters - 1), cursor, unit) == RunsRead::kDiffers) continue;
+    }
+    LaneSet lanes = LanesAfterEdge(word.lanes, LeftEdge(word, start_cursor));
+    if (!FoldMatches(start_cursor, text.end(), word.fold, /*whole=*/false)) {
+      lanes &= LaneBit(Lane::kSkeleton);
+    } else if (!word.exact.starts_with(text.Between(first.start, text.end()))) {
+      lanes &= static_cast<LaneSet>(~LaneBit(Lane::kExact));
+    }
+    if (lanes != 0) least = std::min(least, first.start);
+  }
+  return least;
+}
+
+uint64_t WordIndex::HoldStart(const Prefix& prefix, std::string_view tail, uint64_t tail_offset,
+                              const LaneText& skeleton, const OriginalText& text,
+                              DirectionSet direction) const {
+  uint64_t least = text.end();
+  if (((prefix.plain | prefix.spaced) & direction) != 0) {
+    const Decoded first = DecodeAt(tail, 0);
+    FoldUnit unit;
+    FoldCursor cursor(text, text.end());
+    if (first.length < tail.size()) {
+      cursor = FoldCursor(text, skeleton.Origin(tail_offset + first.length));
+      if (Seek(cursor, DecodeAt(tail, first.length).c, unit)) cursor.Previous(unit);
+    }
+    if (BackOver(cursor, first.c, 1, unit)) {
+      const bool free = (prefix.plain & direction) != 0 ||
+                        ReadEdge(first.c, /*final=*/true, [&](FoldUnit& before) {
+                          return cursor.Previous(before);
+                        }) != Continued::kYes;
+      if (free) least = unit.start;
+    }
+  }
+  if ((prefix.other & direction) != 0) {
+    least = std::min(least,
+                     LeastStart(prefix, tail, tail_offset, skeleton, text, [&](const WordUse& use) {
+                       return !use.exception && (use.directions & direction) != 0;
+                     }));
+  }
+  return least;
+}
+
+WordIndex::Tail WordIndex::FindTail(const LaneText& skeleton, uint64_t from,
+                                    const OriginalText& text, DirectionSet direction) const {
+  Tail tail{skeleton.end(), text.end()};
+  if (prefixes_.empty()) return tail;
+  const std::string_view lane = skeleton.From(from);
+  uint64_t hash = 0;
+  size_t characters = 0;
+  for (size_t end = lane.size(), start = 0; end > 0; end = start) {
+    if (++characters > prefix_characters_max_) break;
+    start = end - 1;
+    if (lane[start] == kLaneBreak) break;
+    while ((static_cast<unsigned char>(lane[start]) & 0xC0U) == 0x80U) --start;
+    const char32_t c = DecodeAt(lane, start).c;
+    hash = hash * kBase + Mix(c);
+    if (c < 0x10000 && ((first_characters_[c / 64] >> (c % 64)) & 1U) == 0) continue;
+    const auto found = prefixes_.find(hash);
+    if (found == prefixes_.end()) continue;
+    tail.skeleton = from + start;
+    const uint64_t hold =
+        HoldStart(found->second, lane.substr(start), from + start, skeleton, text, direction);
+    tail.hold = std::min(tail.hold, hold);
+  }
+  return tail;
+}
+
+uint64_t WordIndex::FindExceptionTail(const LaneText& skeleton, uint64_t from,
+                                      const OriginalText& text, uint32_t leaf) const {
+  uint64_t least = text.end();
+  const std::string_view lane = skeleton.From(from);
+  uint64_t hash = 0;
+  size_t characters = 0;
+  for (size_t end = lane.size(), start = 0; end > 0; end = start) {
+    if (++characters > prefix_characters_max_) break;
+    start = end - 1;
+    if (lane[start] == kLaneBreak) break;
+    while ((static_cast<unsigned char>(lane[start]) & 0xC0U) == 0x80U) --start;
+    hash = hash * kBase + Mix(DecodeAt(lane, start).c);
+    const auto found = prefixes_.find(hash);
+    if (found == prefixes_.end()) continue;
+    least = std::min(
+        least, LeastStart(found->second, lane.substr(start), from + start, skeleton, text,
+                          [&](const WordUse& use) { return use.exception && use.leaf == leaf; }));
+  }
+  return least;
+}
+
+size_t WordIndex::memory_bytes() const {
+  size_t bytes = 0;
+  if (database_ != nullptr) hs_database_size(database_.get(), &bytes);
+  bytes += prefixes_.capacity() * (sizeof(std::pair<uint64_t, Prefix>) + 1);
+  bytes += first_characters_.size() * sizeof(uint64_t);
+  for (const WordUse& use : uses_) {
+    bytes += sizeof(use) + use.word.exact.capacity() + use.word.fold.capacity() +
+             use.word.skeleton.capacity() + use.word.runs.capacity() * sizeof(Word::Run);
+  }
+  return bytes;
+}
+
+}  // namespace weir::rules
