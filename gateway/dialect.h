@@ -1,9 +1,10 @@
 // A dialect: where the text is in a provider's JSON, how to refuse, how to end a stream, how to
 // report an error. Pure functions over a closed enum; no sockets, no clock, no policy of their own.
 //
-// What may not be relied on: an upstream. Its answers are parsed as strictly as a client's requests,
-// and rewritten from what was understood; an answer that cannot be decoded is not passed on.
-// Nothing non-standard enters a client's stream (no extra events, no comments, no unknown fields).
+// What may not be relied on: an upstream. Its answers are parsed as strictly as a client's
+// requests, and rewritten from what was understood; an answer that cannot be decoded is not passed
+// on. Nothing non-standard enters a client's stream (no extra events, no comments, no unknown
+// fields).
 //
 // Thread-compatible.
 #pragma once
@@ -33,20 +34,27 @@ struct Part {
   std::string pointer;  // RFC 6901; keys end in "#key"
   std::string text;     // unescaped; for json_text, unescaped twice
   JsonDocument::Node node = JsonDocument::kNone;
-  bool json_text = false;  // a string that is itself JSON (tool-call arguments)
+  bool json_text = false;      // a string that is itself JSON (tool-call arguments)
+  bool key = false;            // the key of `node`, not its value
+  std::vector<size_t> joined;  // the parts that this one joins; then `node` is kNone
 };
+
+inline constexpr int kChoicesMax = 16;
 
 struct DecodedRequest {
   std::string model;
   std::string user;  // `safety_identifier`, else `user`
   bool stream = false;
   bool include_usage = false;
-  int choices = 1;  // `n`
-  // Every string leaf of the body and every key of an object that the dialect does not know.
-  // Adjacent text parts of one message are also joined as a part of their own (pointer ends in
-  // "#joined"), so that a word cut over two parts is seen; masks apply to single parts.
+  int choices = 1;  // `n`, at most kChoicesMax
+  // Every string leaf of the body but `model` and the roles (closed sets), and every key that the
+  // dialect does not know. The texts of a message with several of them, and of neighbouring
+  // messages of one role, are also joined as a part of their own (pointer ends in "#joined"), so
+  // that a word cut over two of them is seen. Pointers of deep or long-keyed places are cut and end
+  // in "…".
   std::vector<Part> parts;
-  // Content that cannot be inspected: "image", "audio", "file", with its pointer.
+  // Content that cannot be inspected: "image", "audio", "file", "video", with its pointer; "other"
+  // is content of a type that nobody here knows. An answer asked for as audio is "audio" too.
   struct Opaque {
     std::string kind;
     std::string pointer;
@@ -82,8 +90,8 @@ struct ApiError {
   std::string message;
 };
 std::string ErrorBody(Dialect dialect, const ApiError& error);
-// An upstream's error of that status. A body that is no error of the dialect gives a general message
-// that quotes nothing of it.
+// An upstream's error of that status. A body that is no error of the dialect gives a general
+// message that quotes nothing of it.
 ApiError DecodeError(Dialect dialect, int status, std::string_view body, const JsonLimits& limits);
 // The same inside a stream that has begun.
 std::string ErrorEvent(Dialect dialect, const ApiError& error);
@@ -107,9 +115,10 @@ struct Usage {
 };
 
 // A whole answer, judged: every string of every choice is scanned, masked text spliced in, a choice
-// that was stopped replaced by the stand-in text with finish_reason "content_filter" and without its
-// tool calls, reasoning and logprobs; logprobs of an altered choice are null. `model` is set to the
-// name the client asked for. kInvalidArgument: the upstream's body is not an answer of the dialect.
+// that was stopped replaced by the stand-in text with finish_reason "content_filter" and without
+// its tool calls, reasoning and logprobs; logprobs of an altered choice are null. `model` is set to
+// the name the client asked for. kInvalidArgument: the upstream's body is not an answer of the
+// dialect.
 struct JudgedAnswer {
   std::string body;
   uint64_t text_bytes = 0;  // judged
@@ -159,6 +168,9 @@ class AnswerStream {
   uint64_t text_bytes() const;  // judged so far
   const Usage& usage() const;
   bool released_anything() const;
+  // What the upstream reported in mid-stream; the client was told (in the tail) and the stream is
+  // done.
+  const std::optional<ApiError>& upstream_error() const;
 
  private:
   class State;

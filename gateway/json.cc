@@ -11,6 +11,7 @@
 #include <absl/strings/str_cat.h>
 #include <simdjson.h>
 
+#include "gateway/json_escape.h"
 #include "rules/status_macros.h"
 
 namespace weir::gateway {
@@ -42,78 +43,6 @@ size_t FindSpecial(std::string_view text, size_t from) {
   }
   while (from < text.size() && !IsSpecial(text[from])) ++from;
   return from;
-}
-
-bool IsSpace(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// Four hex digits; -1 when they are not.
-int Hex4(std::string_view digits) {
-  if (digits.size() < 4) return -1;
-  int value = 0;
-  for (int i = 0; i < 4; ++i) {
-    const int digit = HexDigit(digits[static_cast<size_t>(i)]);
-    if (digit < 0) return -1;
-    value = value * 16 + digit;
-  }
-  return value;
-}
-
-bool IsHighSurrogate(int unit) {
-  return unit >= 0xD800 && unit < 0xDC00;
-}
-bool IsLowSurrogate(int unit) {
-  return unit >= 0xDC00 && unit < 0xE000;
-}
-uint32_t Combine(int high, int low) {
-  return 0x10000U + ((static_cast<uint32_t>(high) - 0xD800U) << 10) +
-         (static_cast<uint32_t>(low) - 0xDC00U);
-}
-
-// Writes `code` as UTF-8 to `to`; returns how many bytes.
-size_t EncodeUtf8(uint32_t code, char to[4]) {
-  if (code < 0x80) {
-    to[0] = static_cast<char>(code);
-    return 1;
-  }
-  size_t size = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  constexpr unsigned char kLead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-  for (size_t i = size; i-- > 1; code >>= 6) to[i] = static_cast<char>(0x80U | (code & 0x3FU));
-  to[0] = static_cast<char>(kLead[size] | code);
-  return size;
-}
-
-// What a one-letter escape stands for; 0 when it is none.
-char SimpleEscape(char c) {
-  switch (c) {
-    case '"':
-    case '\\':
-    case '/':
-      return c;
-    case 'b':
-      return '\b';
-    case 'f':
-      return '\f';
-    case 'n':
-      return '\n';
-    case 'r':
-      return '\r';
-    case 't':
-      return '\t';
-    default:
-      return 0;
-  }
 }
 
 // Only to say where; `bytes` is known to be invalid.
@@ -507,10 +436,8 @@ std::string JsonDocument::Pointer(Node node) const {
   return pointer;
 }
 
-namespace {
-
 // The inside of a JSON string.
-void AppendEscaped(std::string_view text, std::string& out) {
+void AppendEscapedJson(std::string_view text, std::string& out) {
   for (size_t at = 0;;) {
     const size_t special = FindSpecial(text, at);
     out.append(text, at, special - at);
@@ -540,11 +467,9 @@ void AppendEscaped(std::string_view text, std::string& out) {
   }
 }
 
-}  // namespace
-
 void AppendJsonString(std::string& out, std::string_view text) {
   out += '"';
-  AppendEscaped(text, out);
+  AppendEscapedJson(text, out);
   out += '"';
 }
 
@@ -559,154 +484,6 @@ std::string ApplySplices(std::string_view bytes, absl::Span<const Splice> splice
   }
   out.append(bytes, at);
   return out;
-}
-
-void JsonTextDecoder::Feed(std::string_view piece, std::string& text) {
-  if (pending_.empty()) {
-    Decode(piece, false, text);
-    return;
-  }
-  std::string joined = std::move(pending_);
-  pending_.clear();
-  joined += piece;
-  Decode(joined, false, text);
-}
-
-void JsonTextDecoder::Finish(std::string& text) {
-  const std::string rest = std::move(pending_);
-  pending_.clear();
-  Decode(rest, true, text);
-}
-
-// Where the document's containers open and close, so that its end is known.
-void JsonTextDecoder::Structure(char c) {
-  if (c == '{' || c == '[') {
-    if (!started_ || depth_ > 0) ++depth_;
-  } else if ((c == '}' || c == ']') && depth_ > 0) {
-    complete_ = --depth_ == 0;
-  }
-  if (!IsSpace(c)) started_ = true;
-}
-
-void JsonTextDecoder::Decode(std::string_view raw, bool at_end, std::string& text) {
-  for (size_t at = 0; at < raw.size();) {
-    if (!in_string_) {
-      if (raw[at] == '"') in_string_ = true;
-      Structure(raw[at]);
-      text += raw[at++];
-      ++raw_;
-      ++decoded_;
-      continue;
-    }
-    const size_t end = std::min(raw.find_first_of("\"\\", at), raw.size());
-    text.append(raw, at, end - at);
-    raw_ += end - at;
-    decoded_ += end - at;
-    at = end;
-    if (at == raw.size()) return;
-    if (raw[at] == '"') {
-      in_string_ = false;
-      text += '"';
-      ++raw_;
-      ++decoded_;
-      ++at;
-      continue;
-    }
-    const size_t before = text.size();
-    const size_t size = Escape(raw.substr(at), at_end, text);
-    if (size == 0) {
-      pending_ = raw.substr(at);
-      return;
-    }
-    raw_ += size;
-    decoded_ += text.size() - before;
-    at += size;
-    steps_.push_back({decoded_, raw_});
-  }
-}
-
-size_t JsonTextDecoder::Escape(std::string_view raw, bool at_end, std::string& text) {
-  const auto as_it_stands = [&](size_t size) {
-    text.append(raw, 0, size);
-    return size;
-  };
-  if (raw.size() < 2) return at_end ? as_it_stands(raw.size()) : 0;
-  if (raw[1] != 'u') {
-    const char c = SimpleEscape(raw[1]);
-    if (c == 0) return as_it_stands(1);
-    text += c;
-    return 2;
-  }
-  // Fewer digits than four are waited for only as long as what is there may become them.
-  const size_t digits = std::min(raw.size(), size_t{6});
-  for (size_t i = 2; i < digits; ++i) {
-    if (HexDigit(raw[i]) < 0) return as_it_stands(2);
-  }
-  if (digits < 6) return at_end ? as_it_stands(raw.size()) : 0;
-  const int unit = Hex4(raw.substr(2));
-  auto code = static_cast<uint32_t>(unit);
-  size_t size = 6;
-  if (IsHighSurrogate(unit)) {
-    const std::string_view second = raw.substr(6, 6);
-    const bool may_be_low = std::string_view("\\u").substr(0, second.size()) == second.substr(0, 2);
-    if (second.size() < 6 && may_be_low && !at_end) return 0;
-    const int low = may_be_low && second.size() == 6 ? Hex4(second.substr(2)) : -1;
-    if (!IsLowSurrogate(low)) return as_it_stands(6);
-    code = Combine(unit, low);
-    size = 12;
-  } else if (IsLowSurrogate(unit)) {
-    return as_it_stands(6);
-  }
-  char utf8[4];
-  text.append(utf8, EncodeUtf8(code, utf8));
-  return size;
-}
-
-uint64_t JsonTextDecoder::RawOffset(uint64_t decoded) {
-  size_t behind = 0;
-  while (behind < steps_.size() && steps_[behind].decoded <= decoded) ++behind;
-  if (behind == 0) {
-    // No escape up to here, or the one before it is the kept step at the front.
-    return decoded;
-  }
-  const Step last = steps_[behind - 1];
-  steps_.erase(steps_.begin(), steps_.begin() + static_cast<ptrdiff_t>(behind - 1));
-  return last.raw + (decoded - last.decoded);
-}
-
-void JsonTextWriter::Keep(std::string_view raw, std::string& out) {
-  out += raw;
-  for (size_t at = 0; (at = raw.find_first_of("\"\\", at)) != std::string_view::npos; ++at) {
-    if (raw[at] == '"') {
-      in_string_ = !in_string_;
-    } else if (in_string_) {
-      ++at;
-    }
-  }
-}
-
-void JsonTextWriter::Replace(std::string_view raw, std::string_view replacement, std::string& out) {
-  bool replaced = false;
-  const auto replace = [&] {
-    if (!replaced) AppendEscaped(replacement, out);
-    replaced = true;
-  };
-  for (size_t at = 0; at < raw.size(); ++at) {
-    const char c = raw[at];
-    if (c == '"') {
-      in_string_ = !in_string_;
-      out += c;
-    } else if (in_string_) {
-      if (c == '\\') ++at;
-      replace();
-    } else if (IsDigit(c)) {
-      out += '9';
-    } else if (IsSpace(c) || std::string_view("{}[],:.-+").find(c) != std::string_view::npos) {
-      out += c;
-    } else {
-      replace();
-    }
-  }
 }
 
 }  // namespace weir::gateway

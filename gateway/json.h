@@ -115,8 +115,9 @@ class JsonTextDecoder {
   // Raw bytes that decoded offset `decoded` (<= all decoded so far) stands behind. Offsets must not
   // fall from one call to the next; the map behind them is dropped.
   uint64_t RawOffset(uint64_t decoded);
-  // An object or array has been closed: all that may follow is white space.
+  // An object or array has been closed: only white space may follow; whether anything else did.
   bool complete() const { return complete_; }
+  bool overrun() const { return overrun_; }
 
  private:
   // Decodes the escape at the beginning of `raw`. Returns its length, 0 when `raw` ends before it
@@ -130,6 +131,7 @@ class JsonTextDecoder {
   uint64_t decoded_ = 0;
   bool in_string_ = false;
   bool complete_ = false;
+  bool overrun_ = false;
   bool started_ = false;
   uint64_t depth_ = 0;
   struct Step {
