@@ -145,8 +145,7 @@ Task<void> DemoModel::State::ServeConnection(tcp::socket socket) {
       co_await Accept(std::move(socket), nullptr, Clock::now() + kAcceptTimeout);
   if (!stream.ok() || !acceptor_.is_open()) co_return;
   Session session(*this, *std::move(stream));
-  while (co_await ServeRequest(session)) {
-  }
+  for (bool open = true; open;) open = co_await ServeRequest(session);
   session.http.stream().Close();
 }
 
@@ -163,7 +162,8 @@ Task<bool> DemoModel::State::ServeRequest(Session& session) {
     co_return false;
   }
   const DemoReply reply = Reply(request);
-  co_return co_await Send(session, reply) && session.http.keep_alive();
+  const bool sent = co_await Send(session, reply);
+  co_return sent&& session.http.keep_alive();
 }
 
 DemoReply DemoModel::State::Reply(const HttpRequest& request) {
@@ -187,33 +187,34 @@ DemoReply DemoModel::State::Reply(const HttpRequest& request) {
                         "and GET /last.");
 }
 
-// False when the connection is over.
+// False when the connection is over. GCC 12 miscompiles a co_await inside a switch or a condition's
+// operand, so every one stands in a statement of its own.
 Task<bool> DemoModel::State::Send(Session& session, const DemoReply& reply) {
   if (!reply.chunked && reply.end == DemoReply::End::kInOrder) {
-    if (!co_await Pause(session, reply.pause)) co_return false;
-    co_return (co_await session.http.Respond(reply.head, reply.writes[0], false)).ok();
+    const bool waited = co_await Pause(session, reply.pause);
+    if (!waited) co_return false;
+    const absl::Status sent = co_await session.http.Respond(reply.head, reply.writes[0], false);
+    co_return sent.ok();
   }
   // A reply that never begins has no head either.
   if (!reply.writes.empty()) {
-    if (!(co_await session.http.BeginBody(reply.head, false)).ok()) co_return false;
-    if (!co_await SendWrites(session, reply)) co_return false;
+    const absl::Status begun = co_await session.http.BeginBody(reply.head, false);
+    if (!begun.ok()) co_return false;
+    const bool sent = co_await SendWrites(session, reply);
+    if (!sent) co_return false;
   }
-  switch (reply.end) {
-    case DemoReply::End::kInOrder:
-      co_return (co_await session.http.EndBody()).ok();
-    case DemoReply::End::kHang:
-      co_await Pause(session, kForever);
-      co_return false;
-    case DemoReply::End::kDrop:
-      co_return false;
-  }
-  co_return false;
+  if (reply.end == DemoReply::End::kHang) co_await Pause(session, kForever);
+  if (reply.end != DemoReply::End::kInOrder) co_return false;
+  const absl::Status ended = co_await session.http.EndBody();
+  co_return ended.ok();
 }
 
 Task<bool> DemoModel::State::SendWrites(Session& session, const DemoReply& reply) {
   for (const std::string& write : reply.writes) {
-    if (!co_await Pause(session, reply.pause)) co_return false;
-    if (!(co_await session.http.WriteBody(write)).ok()) co_return false;
+    const bool waited = co_await Pause(session, reply.pause);
+    if (!waited) co_return false;
+    const absl::Status sent = co_await session.http.WriteBody(write);
+    if (!sent.ok()) co_return false;
   }
   co_return true;
 }
