@@ -180,7 +180,8 @@ Profile ParseProfile(const std::string& path, std::vector<Problem>& problems) {
   ParseRefusal(root, profile);
   ParseActions(root, profile);
   profile.stand_ins = ParseTexts(root, "stand_ins");
-  if (root.Has("mask_texts")) profile.mask_texts = ParseTexts(root, "mask_texts");
+  std::vector<CategoryText> mask_texts = ParseTexts(root, "mask_texts");
+  if (root.Has("mask_texts")) profile.mask_texts = std::move(mask_texts);
   ParseExceptions(root, profile);
   ParseLetThrough(root, profile);
   root.Close();
@@ -212,7 +213,10 @@ std::vector<Profile> ParseProfiles(const std::vector<std::string>& paths,
   std::vector<Profile> profiles;
   for (const std::string& path : paths) {
     for (const std::string& file : FilesAt(path, problems)) {
+      const auto problems_before = static_cast<std::ptrdiff_t>(problems.size());
       Profile profile = ParseProfile(file, problems);
+      std::stable_sort(problems.begin() + problems_before, problems.end(),
+                       [](const Problem& a, const Problem& b) { return a.line < b.line; });
       const auto same = std::find_if(profiles.begin(), profiles.end(),
                                      [&](const Profile& other) { return other.id == profile.id; });
       if (!profile.id.empty() && same != profiles.end()) {

@@ -210,7 +210,7 @@ int ScanLines(const ScanOptions& options, std::istream& in, std::ostream& out, s
   const bool written = Flush(output, out) && out.flush().good();
   if (in.bad()) err << "weir: the input could not be read to its end: check the file\n";
   if (!written) err << "weir: the output could not be written: check the disk or the pipe\n";
-  if (bad > kBadLinesShown) err << "weir: and " << bad - kBadLinesShown << " more lines\n";
+  if (bad > kBadLinesShown) err << "weir: and " << bad - kBadLinesShown << " more bad lines\n";
   return bad == 0 && written && !in.bad() ? 0 : 2;
 }
 
