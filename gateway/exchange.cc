@@ -115,6 +115,7 @@ class Exchange {
   Task<absl::Status> ListModels();
   Task<absl::Status> RelayJson();
   Task<absl::Status> RelayStream();
+  Task<absl::Status> WriteEvents(std::string_view events);
   Task<absl::Status> RelayError();
   Task<absl::Status> Release();
   Task<void> Fail(absl::Status failure);
@@ -177,6 +178,7 @@ class Exchange {
   HttpResponseHead last_head_;
   std::string last_bytes_;
   int status_sent_ = 0;
+  int http_status_ = 0;  // not 0: what answers a request that is not HTTP as it should be
 
   Side side_ = Side::kGateway;
   std::optional<policy::Cause> cause_;
@@ -258,6 +260,7 @@ Task<absl::StatusOr<bool>> Exchange::Receive() {
   }
   if (!received.ok()) {
     body_read_ = false;
+    http_status_ = HttpStatusOf(received.status());
     co_return Blame(Side::kClient, received.status());
   }
   if (*received) {
@@ -330,6 +333,7 @@ Task<absl::Status> Exchange::Decode() {
   }
   if (absl::Status read = co_await client_.ReadBody(request_); !read.ok()) {
     if (absl::IsResourceExhausted(read)) cause_ = policy::Cause::kBodyTooLarge;
+    http_status_ = HttpStatusOf(read);
     co_return Blame(Side::kClient, std::move(read));
   }
   body_read_ = true;
@@ -540,15 +544,7 @@ Task<absl::Status> Exchange::RelayStream() {
         *read == 0 ? answer_stream_->Finish(out) : answer_stream_->Feed(piece, out);
     answer_bytes_ = answer_stream_->text_bytes();
     if (!out.empty()) {
-      if (!client_.response_begun()) {
-        workshop_.metrics.Observe(workshop_.shard, workshop_.ids.first_content_seconds,
-                                  SecondsBetween(begun_, Clock::now()));
-        status_sent_ = 200;
-        if (absl::Status begun = co_await client_.BeginBody(last_head_, MustClose()); !begun.ok()) {
-          co_return Blame(Side::kClient, std::move(begun));
-        }
-      }
-      if (absl::Status written = co_await client_.WriteBody(out); !written.ok()) {
+      if (absl::Status written = co_await WriteEvents(out); !written.ok()) {
         co_return Blame(Side::kClient, std::move(written));
       }
     }
@@ -564,6 +560,14 @@ Task<absl::Status> Exchange::RelayStream() {
   }
   last_bytes_ = answer_stream_->tail();
   co_return absl::OkStatus();
+}
+
+Task<absl::Status> Exchange::WriteEvents(std::string_view events) {
+  if (client_.response_begun()) co_return co_await client_.WriteBody(events);
+  workshop_.metrics.Observe(workshop_.shard, workshop_.ids.first_content_seconds,
+                            SecondsBetween(begun_, Clock::now()));
+  status_sent_ = last_head_.status;
+  co_return co_await client_.BeginBody(last_head_, MustClose(), events);
 }
 
 // The upstream's error, passed on in the same shape. Its text is judged as an answer's is; a text
@@ -715,30 +719,35 @@ ApiError Exchange::ErrorFor(const absl::Status& failure) const {
     error.type = type;
     error.code = code;
   };
-  const absl::StatusCode code = failure.code();
-  if (side_ == Side::kLedger) {
+  if (http_status_ != 0) {
+    as(http_status_, "invalid_request_error",
+       http_status_ == 413 ? "body_too_large" : "bad_http_request");
+    return error;
+  }
+  switch (side_ == Side::kClient ? failure.code() : absl::StatusCode::kUnknown) {
+    case absl::StatusCode::kInvalidArgument:
+      as(400, "invalid_request_error", "invalid_request");
+      return error;
+    case absl::StatusCode::kUnauthenticated:
+      as(401, "invalid_request_error", "invalid_api_key");
+      return error;
+    case absl::StatusCode::kNotFound:
+      as(404, "invalid_request_error",
+         route_ == Route::kUnknownPath ? "unknown_url" : "model_not_found");
+      return error;
+    case absl::StatusCode::kUnimplemented:
+      as(405, "invalid_request_error", "method_not_allowed");
+      return error;
+    default:
+      break;
+  }
+  if (side_ == Side::kUpstream) {
+    as(absl::IsDeadlineExceeded(failure) ? 504 : 502, "server_error", "upstream_error");
+  } else if (side_ == Side::kLedger) {
     as(503, "server_error", "audit_unavailable");
     error.message =
         "The audit ledger cannot record decisions, so no request is served. Try again later; the "
         "operator of this gateway has been told.";
-  } else if (side_ == Side::kUpstream) {
-    as(code == absl::StatusCode::kDeadlineExceeded ? 504 : 502, "server_error", "upstream_error");
-  } else if (code == absl::StatusCode::kInvalidArgument) {
-    as(400, "invalid_request_error", cause_ ? policy::Name(*cause_) : "invalid_request");
-  } else if (code == absl::StatusCode::kUnauthenticated) {
-    as(401, "invalid_request_error", "invalid_api_key");
-  } else if (code == absl::StatusCode::kNotFound) {
-    as(404, "invalid_request_error",
-       route_ == Route::kUnknownPath ? "unknown_url" : "model_not_found");
-  } else if (code == absl::StatusCode::kUnimplemented) {
-    as(route_ == Route::kWrongMethod && stage_ == Stage::kIdentify ? 405 : 501,
-       "invalid_request_error", "unsupported");
-  } else if (code == absl::StatusCode::kOutOfRange) {
-    as(431, "invalid_request_error", "head_too_large");
-  } else if (code == absl::StatusCode::kResourceExhausted) {
-    as(413, "invalid_request_error", "body_too_large");
-  } else if (code == absl::StatusCode::kDeadlineExceeded) {
-    as(408, "invalid_request_error", "request_timeout");
   } else {
     as(500, "server_error", cause_ ? policy::Name(*cause_) : "internal_error");
     error.message = "The gateway could not judge this exchange, so nothing was passed on.";

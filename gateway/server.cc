@@ -39,6 +39,7 @@ using AsioError = boost::system::error_code;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 constexpr std::chrono::milliseconds kDrainTick{20};
 constexpr std::chrono::milliseconds kAcceptRetry{100};
+constexpr std::chrono::seconds kSweepEvery{10};
 constexpr std::chrono::seconds kHandshakeTimeout{10};
 
 // Coroutines do not throw; what would end one all the same is a failed allocation. The connection
@@ -193,6 +194,7 @@ class Server::State {
 
   Task<void> Accept(Worker& worker);
   Task<void> Welcome(Worker& worker, tcp::socket socket);
+  Task<void> Sweep(Worker& worker);
   Task<void> Drain(Worker& worker);
   Task<void> AcceptAdmin();
   Task<void> ServeAdmin(tcp::socket socket);
@@ -248,6 +250,7 @@ absl::Status Server::State::Start() {
 
   for (const std::unique_ptr<Worker>& worker : workers_) {
     asio::co_spawn(worker->io, Accept(*worker), LogLost);
+    asio::co_spawn(worker->io, Sweep(*worker), LogLost);
     worker->thread = std::thread([io = &worker->io] { io->run(); });
   }
   asio::co_spawn(admin_io_, AcceptAdmin(), LogLost);
@@ -316,6 +319,15 @@ Task<void> Server::State::Welcome(Worker& worker, tcp::socket socket) {
   --worker.workshop->handshakes;
   if (!stream.ok()) co_return;  // A port scan or a client without TLS: nothing was asked for.
   co_await ServeConnection(*worker.workshop, *std::move(stream));
+}
+
+// Upstream connections that idled too long are closed on a thread without traffic too.
+Task<void> Server::State::Sweep(Worker& worker) {
+  for (;;) {
+    asio::steady_timer pause(worker.io, kSweepEvery);
+    co_await pause.async_wait(kTuple);
+    worker.pool.CloseExpired();
+  }
 }
 
 // Ends a worker's connections: idle ones now, the others when their exchange is done or time is up.
