@@ -1,5 +1,7 @@
 #include "gateway/exchange.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -17,7 +19,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/core.h>
 
 #include "audit/record.h"
 #include "gateway/dialect.h"
@@ -357,10 +358,10 @@ Task<absl::Status> Exchange::Decode() {
 
   model_ = snapshot_.bundle->FindModel(decoded_.model);
   if (model_ == nullptr) {
-    co_return Blame(Side::kClient,
-                    absl::NotFoundError(fmt::format(
-                        "The model '{}' does not exist. GET /v1/models lists the models.",
-                        decoded_.model)));
+    co_return Blame(
+        Side::kClient,
+        absl::NotFoundError(fmt::format(
+            "The model '{}' does not exist. GET /v1/models lists the models.", decoded_.model)));
   }
   upstream_ = snapshot_.config->FindUpstream(model_->upstream);
   co_return absl::OkStatus();
@@ -390,8 +391,8 @@ absl::Status Exchange::JudgePrompt() {
     }
   }
   workshop_.metrics.Increment(workshop_.shard, workshop_.ids.judged_bytes_prompt, prompt_bytes_);
-  workshop_.metrics.Increment(
-      workshop_.shard, workshop_.ids.prompt_decisions[static_cast<size_t>(prompt_action_)]);
+  workshop_.metrics.Increment(workshop_.shard,
+                              workshop_.ids.prompt_decisions[static_cast<size_t>(prompt_action_)]);
   return absl::OkStatus();
 }
 
@@ -449,8 +450,8 @@ Task<absl::Status> Exchange::Forward() {
   fields.emplace_back("x-request-id", request_id_);
   WatchClient();
   absl::StatusOr<UpstreamResponse> response = co_await workshop_.upstreams.Forward(
-      *upstream_, "POST", upstream_->base_path + "/chat/completions", fields,
-      upstream_body_, &cancel_forward_);
+      *upstream_, "POST", upstream_->base_path + "/chat/completions", fields, upstream_body_,
+      &cancel_forward_);
   if (!response.ok()) {
     if (!stopped_waiting_.ok()) co_return Blame(Side::kClient, stopped_waiting_);
     co_return Blame(Side::kUpstream, policy::Cause::kUpstreamLost, response.status());
@@ -549,11 +550,10 @@ Task<absl::Status> Exchange::RelayStream() {
       }
     }
     if (!judged.ok()) {
-      const policy::Cause cause = absl::IsUnavailable(judged)       ? policy::Cause::kUpstreamLost
-                                  : absl::IsInvalidArgument(judged) ? policy::Cause::kCannotDecode
-                                  : absl::IsResourceExhausted(judged)
-                                      ? policy::Cause::kBodyTooLarge
-                                      : policy::Cause::kScanError;
+      const policy::Cause cause = absl::IsUnavailable(judged)         ? policy::Cause::kUpstreamLost
+                                  : absl::IsInvalidArgument(judged)   ? policy::Cause::kCannotDecode
+                                  : absl::IsResourceExhausted(judged) ? policy::Cause::kBodyTooLarge
+                                                                      : policy::Cause::kScanError;
       co_return Blame(Side::kUpstream, cause, judged);
     }
     if (*read == 0) break;
@@ -590,9 +590,8 @@ Task<absl::Status> Exchange::RelayError() {
 
   if (upstream_status < 400 || upstream_status == 401 || upstream_status == 403) {
     // The operator's trouble with the provider; the client's own key is not at fault.
-    LogError("upstream.refused", {{"upstream", upstream_->name},
-                                  {"status", upstream_status},
-                                  {"exchange", id_}});
+    LogError("upstream.refused",
+             {{"upstream", upstream_->name}, {"status", upstream_status}, {"exchange", id_}});
     co_return Blame(Side::kUpstream,
                     absl::FailedPreconditionError(fmt::format(
                         "The model's provider did not accept the gateway's request (status {}). "
@@ -643,7 +642,8 @@ Task<absl::Status> Exchange::Release() {
     written = co_await client_.Respond(last_head_, last_bytes_, MustClose());
   }
   if (response_ && answer_->verdict().action < policy::Action::kReplace) {
-    asio::co_spawn(workshop_.executor, Settle(snapshot_.config, *std::move(response_)), asio::detached);
+    asio::co_spawn(workshop_.executor, Settle(snapshot_.config, *std::move(response_)),
+                   asio::detached);
     response_.reset();
   }
   if (!written.ok()) co_return Blame(Side::kClient, std::move(written));
@@ -652,8 +652,7 @@ Task<absl::Status> Exchange::Release() {
 
 // The one place where an exchange ends by a failure.
 Task<void> Exchange::Fail(absl::Status failure) {
-  workshop_.metrics.Increment(workshop_.shard,
-                              workshop_.ids.failures[static_cast<size_t>(stage_)]);
+  workshop_.metrics.Increment(workshop_.shard, workshop_.ids.failures[static_cast<size_t>(stage_)]);
   if (response_) response_->Cancel();
   const ApiError error = ErrorFor(failure);
   const bool client_usable =
@@ -696,7 +695,8 @@ Task<void> Exchange::Fail(absl::Status failure) {
     body = decoded_.stream ? RefusalStream(dialect_, NewAnswerHead(), decoded_, text)
                            : RefusalBody(dialect_, NewAnswerHead(), decoded_, text);
   } else {
-    if (error.status < 500 && error.status != 429) head.fields.emplace_back("x-should-retry", "false");
+    if (error.status < 500 && error.status != 429)
+      head.fields.emplace_back("x-should-retry", "false");
     body = ErrorBody(dialect_, error);
   }
   const absl::Status sent = co_await client_.Respond(head, body, MustClose());
@@ -858,19 +858,17 @@ ExchangeMetrics::ExchangeMetrics(Metrics& metrics) {
   active = metrics.Gauge("weir_active_exchanges", "", "Exchanges under way.");
   connections = metrics.Gauge("weir_connections", "", "Open client connections.");
   for (size_t i = 0; i < kClasses.size(); ++i) {
-    responses[i] = metrics.Counter("weir_responses_total",
-                                   fmt::format("status_class=\"{}\"", kClasses[i]),
-                                   "Responses to clients by status class; none: connection lost.");
+    responses[i] =
+        metrics.Counter("weir_responses_total", fmt::format("status_class=\"{}\"", kClasses[i]),
+                        "Responses to clients by status class; none: connection lost.");
   }
   for (size_t i = 0; i < prompt_decisions.size(); ++i) {
     const std::string_view action = policy::Name(static_cast<policy::Action>(i));
     static constexpr std::string_view kHelp = "Decisions by direction and action.";
-    prompt_decisions[i] =
-        metrics.Counter("weir_decisions_total",
-                        fmt::format("direction=\"prompt\",action=\"{}\"", action), kHelp);
-    answer_decisions[i] =
-        metrics.Counter("weir_decisions_total",
-                        fmt::format("direction=\"answer\",action=\"{}\"", action), kHelp);
+    prompt_decisions[i] = metrics.Counter(
+        "weir_decisions_total", fmt::format("direction=\"prompt\",action=\"{}\"", action), kHelp);
+    answer_decisions[i] = metrics.Counter(
+        "weir_decisions_total", fmt::format("direction=\"answer\",action=\"{}\"", action), kHelp);
   }
   for (size_t i = 0; i < failures.size(); ++i) {
     const std::string label = fmt::format("stage=\"{}\"", Name(static_cast<Stage>(i)));
@@ -882,10 +880,10 @@ ExchangeMetrics::ExchangeMetrics(Metrics& metrics) {
   first_content_seconds =
       metrics.Histogram("weir_first_content_seconds", "",
                         "From the end of the request's head to the first event.", seconds);
-  judged_bytes_prompt = metrics.Counter("weir_judged_bytes_total", "direction=\"prompt\"",
-                                        "Bytes of text judged.");
-  judged_bytes_answer = metrics.Counter("weir_judged_bytes_total", "direction=\"answer\"",
-                                        "Bytes of text judged.");
+  judged_bytes_prompt =
+      metrics.Counter("weir_judged_bytes_total", "direction=\"prompt\"", "Bytes of text judged.");
+  judged_bytes_answer =
+      metrics.Counter("weir_judged_bytes_total", "direction=\"answer\"", "Bytes of text judged.");
 }
 
 Task<void> ServeConnection(Workshop& workshop, std::unique_ptr<ByteStream> stream) {

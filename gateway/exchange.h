@@ -61,7 +61,7 @@ struct ExchangeMetrics {
 
   Metrics::Id active;
   Metrics::Id connections;
-  std::array<Metrics::Id, 6> responses;  // by status class; 0: none was sent
+  std::array<Metrics::Id, 6> responses;         // by status class; 0: none was sent
   std::array<Metrics::Id, 5> prompt_decisions;  // by policy::Action
   std::array<Metrics::Id, 5> answer_decisions;
   std::array<Metrics::Id, kStageCount> failures;

@@ -1,5 +1,6 @@
 #include "gateway/server.h"
 
+#include <fmt/core.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -20,7 +21,6 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/core.h>
 
 #include "gateway/admin.h"
 #include "gateway/demo_model.h"
@@ -70,8 +70,8 @@ absl::StatusOr<tcp::acceptor> Listen(asio::io_context& io, const ListenAddress& 
   };
   AsioError error;
   tcp::resolver resolver(io);
-  const auto found = resolver.resolve(address.host, std::to_string(address.port),
-                                      tcp::resolver::passive, error);
+  const auto found =
+      resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
   if (error || found.empty()) return fail(error ? error : asio::error::host_not_found);
   const tcp::endpoint endpoint = found.begin()->endpoint();
   tcp::acceptor acceptor(io);
@@ -162,8 +162,9 @@ class Server::State {
         reloads_refused_(metrics_.Counter("weir_reloads_total", "result=\"refused\"", "")),
         ledger_open_(metrics_.Gauge("weir_ledger_open", "", "1 while decisions can be recorded.")),
         ledger_records_(metrics_.Gauge("weir_ledger_records", "", "Records in the ledger.")),
-        ledger_queue_(metrics_.Gauge("weir_ledger_queue_records", "", "Records waiting to be "
-                                                                      "committed.")),
+        ledger_queue_(metrics_.Gauge("weir_ledger_queue_records", "",
+                                     "Records waiting to be "
+                                     "committed.")),
         ledger_unsigned_(metrics_.Gauge("weir_ledger_unsigned_records", "",
                                         "Records that no signed checkpoint covers yet.")),
         snapshot_(std::move(snapshot)) {}
@@ -280,16 +281,16 @@ absl::Status Server::State::OpenListeners() {
     }
     address.port = port_;
     WEIR_ASSIGN_OR_RETURN(worker->acceptor, Listen(worker->io, address, true));
-    worker->workshop = std::make_unique<Workshop>(
-        Workshop{.shard = i,
-                 .executor = worker->io.get_executor(),
-                 .upstreams = worker->pool,
-                 .ledger = *ledger_,
-                 .metrics = metrics_,
-                 .ids = ids_,
-                 .current = [this] { return *snapshot_.load(); },
-                 .draining = draining_,
-                 .connections = {}});
+    worker->workshop =
+        std::make_unique<Workshop>(Workshop{.shard = i,
+                                            .executor = worker->io.get_executor(),
+                                            .upstreams = worker->pool,
+                                            .ledger = *ledger_,
+                                            .metrics = metrics_,
+                                            .ids = ids_,
+                                            .current = [this] { return *snapshot_.load(); },
+                                            .draining = draining_,
+                                            .connections = {}});
     workers_.push_back(std::move(worker));
   }
   WEIR_ASSIGN_OR_RETURN(admin_acceptor_, Listen(admin_io_, config_->admin, false));
@@ -382,10 +383,11 @@ Task<void> Server::State::ServeAdmin(tcp::socket socket) {
     const absl::StatusOr<bool> received = co_await client.ReadHead(request);
     if (!received.ok() || !*received) break;
     CountLedger();
-    const AdminResponse response = HandleAdmin(
-        request,
-        {.draining = draining_.load(), .ledger = ledger_->status(), .bundle_digest = bundle_digest()},
-        metrics_);
+    const AdminResponse response = HandleAdmin(request,
+                                               {.draining = draining_.load(),
+                                                .ledger = ledger_->status(),
+                                                .bundle_digest = bundle_digest()},
+                                               metrics_);
     const bool close = request.method != "GET";
     const absl::Status sent = co_await client.Respond(response.head, response.body, close);
     if (!sent.ok() || close || !client.keep_alive()) break;
@@ -421,8 +423,7 @@ void Server::State::ReloadNow() {
                                 {"kept_bundle", bundle_digest()}});
     RecordService(fmt::format(
         "A reload was refused ({} problems; the first: {}). Bundle {} stays in force.",
-        problems.size(), problems.empty() ? "none" : problems.front().ToString(),
-        bundle_digest()));
+        problems.size(), problems.empty() ? "none" : problems.front().ToString(), bundle_digest()));
     return;
   }
   for (const std::string& difference : NeedsRestart(*config_, *(*loaded)->config)) {
@@ -447,9 +448,7 @@ void Server::State::RecordService(std::string detail) {
 void Server::State::Stop() {
   if (draining_.exchange(true)) return;
   for (const std::unique_ptr<Worker>& worker : workers_) {
-    asio::post(worker->io, [this, w = worker.get()] {
-      asio::co_spawn(w->io, Drain(*w), LogLost);
-    });
+    asio::post(worker->io, [this, w = worker.get()] { asio::co_spawn(w->io, Drain(*w), LogLost); });
   }
 }
 
@@ -488,11 +487,23 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& config_
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
-void Server::Reload() { state_->Reload(); }
-void Server::Stop() { state_->Stop(); }
-absl::Status Server::Wait() { return state_->Wait(); }
-uint16_t Server::port() const { return state_->port(); }
-uint16_t Server::admin_port() const { return state_->admin_port(); }
-std::string Server::bundle_digest() const { return state_->bundle_digest(); }
+void Server::Reload() {
+  state_->Reload();
+}
+void Server::Stop() {
+  state_->Stop();
+}
+absl::Status Server::Wait() {
+  return state_->Wait();
+}
+uint16_t Server::port() const {
+  return state_->port();
+}
+uint16_t Server::admin_port() const {
+  return state_->admin_port();
+}
+std::string Server::bundle_digest() const {
+  return state_->bundle_digest();
+}
 
 }  // namespace weir::gateway

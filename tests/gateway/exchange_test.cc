@@ -100,12 +100,13 @@ std::string Response(int status, std::string_view type, std::string_view body) {
 }
 
 std::string JsonAnswer(std::string_view text) {
-  return Response(200, "application/json",
-                  std::string(R"({"id":"c1","object":"chat.completion","created":1,"model":"m",)"
-                              R"("choices":[{"index":0,"finish_reason":"stop","message":)"
-                              R"({"role":"assistant","content":")") +
-                      std::string(text) +
-                      R"("}}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}})");
+  return Response(
+      200, "application/json",
+      std::string(R"({"id":"c1","object":"chat.completion","created":1,"model":"m",)"
+                  R"("choices":[{"index":0,"finish_reason":"stop","message":)"
+                  R"({"role":"assistant","content":")") +
+          std::string(text) +
+          R"("}}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}})");
 }
 
 std::string Chunk(std::string_view delta, std::string_view finish) {
@@ -163,7 +164,8 @@ struct Outcome {
 class ExchangeTest : public testing::Test {
  protected:
   ExchangeTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "weir-exchange-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "weir-exchange-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) std::abort();
     root_ = pattern;
     Write("pack.yaml", kPack);
@@ -178,8 +180,7 @@ class ExchangeTest : public testing::Test {
     sources.models = {model};
     policy::App app;
     app.id = "app";
-    SHA256(reinterpret_cast<const unsigned char*>(kKey.data()), kKey.size(),
-           app.key_sha256.data());
+    SHA256(reinterpret_cast<const unsigned char*>(kKey.data()), kKey.size(), app.key_sha256.data());
     app.profile = "test";
     sources.apps = {app};
     std::vector<rules::Problem> problems;
@@ -211,7 +212,9 @@ class ExchangeTest : public testing::Test {
     absl::StatusOr<std::unique_ptr<audit::Ledger>> ledger = audit::Ledger::Open(options);
     EXPECT_TRUE(ledger.ok()) << ledger.status();
     if (!ledger.ok()) return outcome;
-    if (faults.ledger_closed) EXPECT_TRUE((*ledger)->Close().ok());
+    if (faults.ledger_closed) {
+      EXPECT_TRUE((*ledger)->Close().ok());
+    }
     {
       boost::asio::io_context io{1};
       const auto client = std::make_shared<FakePeer>(io.get_executor());
@@ -226,8 +229,9 @@ class ExchangeTest : public testing::Test {
         answered = true;
       });
       bool dialled = false;
-      const Dial dial = [&](const Endpoint&, Clock::time_point)
-          -> Task<absl::StatusOr<std::unique_ptr<ByteStream>>> {
+      const Dial dial =
+          [&](const Endpoint&,
+              Clock::time_point) -> Task<absl::StatusOr<std::unique_ptr<ByteStream>>> {
         if (faults.dial || dialled) co_return absl::UnavailableError("fake: nobody listens");
         dialled = true;
         co_return FakeStream::Make(upstream);
@@ -417,7 +421,8 @@ TEST_F(ExchangeTest, BadRequestsGetAClearError) {
       {Request("/v1/chat/completions", "{"), "400", "invalid_request", true},
       {Request("/v1/chat/completions", R"({"model":"m","model":"n","messages":[]})"), "400",
        "invalid_request", true},
-      {Request("/v1/chat/completions", R"({"model":"x","messages":[{"role":"user","content":"a"}]})"),
+      {Request("/v1/chat/completions",
+               R"({"model":"x","messages":[{"role":"user","content":"a"}]})"),
        "404", "model_not_found", true},
       {"GET  / HTTP/1.1\r\n\r\n", "400", "bad_http_request", false},
   };
