@@ -32,6 +32,11 @@ std::string Quoted(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
+// A problem of the value of `key`: "\"key\" must ...".
+void Report(YamlMap& map, std::string_view key, const std::string& reason) {
+  map.AddProblem(map.LineOf(key), Quoted(key) + " " + reason);
+}
+
 // Names go into records, metrics and URLs as they are.
 bool IsName(std::string_view text) {
   return !text.empty() && text.size() <= kNameBytesMax &&
@@ -44,10 +49,9 @@ bool IsName(std::string_view text) {
 std::string ReadName(YamlMap& map, std::string_view key, Need need) {
   const std::string name = map.String(key, need);
   if (!name.empty() && !IsName(name)) {
-    map.AddProblem(
-        map.LineOf(key),
-        std::string(key) + ": " + Quoted(name) +
-            " is not a name; use at most 128 of the letters a-z and A-Z, digits and ._:/@+-");
+    Report(map, key,
+           "must be a name, at most 128 of the letters a-z and A-Z, digits and ._:/@+-, not " +
+               Quoted(name));
   }
   return name;
 }
@@ -127,12 +131,66 @@ bool IsPlainPath(std::string_view path) {
          closed.find("/../") == std::string::npos;
 }
 
+// "127.0.0.1:8080", "[::1]:8080" or "localhost:8080": nothing that a name server would decide.
+std::optional<ListenAddress> ParseListenAddress(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string host(text.substr(0, colon));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+    if (!IsIpV6(host)) return std::nullopt;
+  } else if (host == "localhost") {
+    host = "127.0.0.1";
+  } else if (!IsIpV4(host)) {
+    return std::nullopt;
+  }
+  const std::optional<uint16_t> port = ParsePort(text.substr(colon + 1));
+  if (!port.has_value()) return std::nullopt;
+  ListenAddress address;
+  address.host = std::move(host);
+  address.port = *port;
+  return address;
+}
+
+// Splits "https://host[:port][/path]" into the upstream's endpoint, base_path and host_field.
+// Anything else that a URL may carry (a user, a query, a fragment, escapes, dot segments) is
+// refused: returns what is wrong with it, empty when nothing is.
+std::string ParseBaseUrl(std::string_view url, Upstream& upstream) {
+  constexpr std::string_view kHttp = "http://";
+  constexpr std::string_view kHttps = "https://";
+  const bool tls = url.starts_with(kHttps);
+  if (!tls && !url.starts_with(kHttp)) return "must begin with http:// or https://";
+  const std::string_view rest = url.substr(tls ? kHttps.size() : kHttp.size());
+  if (rest.find_first_of("?#") != std::string_view::npos) {
+    return "must end with its path; leave out the query and the fragment";
+  }
+  const size_t slash = std::min(rest.find('/'), rest.size());
+  const std::string_view authority = rest.substr(0, slash);
+  std::string_view path = rest.substr(slash);
+  if (authority.find('@') != std::string_view::npos) {
+    return "must not carry a user or password; name the API key's variable in \"api_key_env\"";
+  }
+  std::string host;
+  uint16_t port = tls ? 443 : 80;
+  if (!ParseAuthority(authority, host, port) || port == 0) {
+    return "must name a host or an IP address, and a port from 1 to 65535 if any";
+  }
+  if (path.ends_with('/')) path.remove_suffix(1);
+  if (!IsPlainPath(path)) {
+    return "must have a path of letters, digits and -._~/ without empty or dot segments";
+  }
+  upstream.endpoint = Endpoint{std::move(host), port, tls};
+  upstream.base_path = path;
+  upstream.host_field = authority;
+  return "";
+}
+
 // The value of the variable that `key` names. Not set and empty are the same mistake.
 std::string ReadSecret(YamlMap& map, std::string_view key) {
   const std::string variable = map.String(key, Need::kOptional);
   if (variable.empty()) {
     if (map.Has(key)) {
-      map.AddProblem(map.LineOf(key), std::string(key) + ": name an environment variable");
+      Report(map, key, "must name an environment variable");
     }
     return "";
   }
@@ -140,17 +198,18 @@ std::string ReadSecret(YamlMap& map, std::string_view key) {
   const char* value = std::getenv(variable.c_str());
   const std::string secret = value == nullptr ? "" : value;
   if (secret.empty()) {
-    map.AddProblem(map.LineOf(key), std::string(key) + ": the environment variable " + variable +
-                                        " is not set; set it to the key before starting weir");
+    Report(map, key,
+           "names the environment variable " + variable +
+               ", which is not set or empty; set it to the key before starting weir");
     return "";
   }
   const bool sendable =
       std::all_of(secret.begin(), secret.end(), [](char c) { return c > ' ' && c < 0x7F; });
   if (!sendable) {
-    map.AddProblem(map.LineOf(key),
-                   std::string(key) + ": the environment variable " + variable +
-                       " holds spaces, line ends or characters that are not ASCII; "
-                       "set it to the key alone");
+    Report(map, key,
+           "names the environment variable " + variable +
+               ", which holds spaces, line ends or characters that are not ASCII; set it "
+               "to the key alone");
   }
   return secret;
 }
@@ -158,8 +217,7 @@ std::string ReadSecret(YamlMap& map, std::string_view key) {
 std::string ReadFilePath(YamlMap& map, std::string_view key, Need need) {
   const std::string path = map.String(key, need);
   if (!path.empty() && access(path.c_str(), R_OK) != 0) {
-    map.AddProblem(map.LineOf(key), std::string(key) + ": cannot read " + Quoted(path) +
-                                        "; give the path of a file that weir may read");
+    Report(map, key, "must name a file that weir can read; " + Quoted(path) + " is none");
   }
   return path;
 }
@@ -175,10 +233,13 @@ size_t ReadSize(YamlMap& map, std::string_view key, int64_t min, int64_t max, si
 
 ListenAddress ReadListen(YamlMap& map, std::string_view fallback, Need need) {
   const std::string text = map.String("listen", need, fallback);
-  if (text.empty() && !map.Has("listen")) return {};
-  absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
-  if (address.ok()) return *std::move(address);
-  map.AddProblem(map.LineOf("listen"), "listen: " + std::string(address.status().message()));
+  std::optional<ListenAddress> address = ParseListenAddress(text);
+  if (address.has_value()) return *std::move(address);
+  // A required value that is missing or empty is reported by the reader.
+  if (need == Need::kOptional || !text.empty()) {
+    Report(map, "listen",
+           "must be an IP address and a port, such as 127.0.0.1:8080, not " + Quoted(text));
+  }
   return {};
 }
 
@@ -203,7 +264,7 @@ void ReadListeners(YamlMap& root, Config& config) {
   ReadTls(admin, config.admin);
   if (SamePlace(config.admin, config.listen)) {
     root.AddProblem(admin.present() ? admin.LineOf("listen") : root.LineOf("listen"),
-                    "admin.listen is the address of listen; give the admin plane one of its own");
+                    "the admin plane has the address of \"listen\"; give it one of its own");
   }
   admin.Close();
 
@@ -213,12 +274,14 @@ void ReadListeners(YamlMap& root, Config& config) {
   config.demo_listen = ReadListen(demo, "", Need::kRequired);
   const std::string& host = config.demo_listen.host;
   if (!host.empty() && !IsLoopback(host)) {
-    demo.AddProblem(demo.LineOf("listen"),
-                    "listen: the demonstration model serves this machine only; use 127.0.0.1");
+    Report(demo, "listen",
+           "must be a loopback address such as 127.0.0.1:9001: the demonstration model serves this "
+           "machine only");
   }
   if (SamePlace(config.demo_listen, config.listen) || SamePlace(config.demo_listen, config.admin)) {
     demo.AddProblem(demo.LineOf("listen"),
-                    "demo_model.listen is the address of another listener; give it one of its own");
+                    "the demonstration model has the address of another listener; give it one of "
+                    "its own");
   }
   demo.Close();
 }
@@ -249,12 +312,6 @@ void ReadLimits(YamlMap& root, Config& config) {
       ReadSize(limits, "upstream_event_bytes_max", 1024, kGiB, config.upstream_event_bytes_max);
   config.answer_bytes_max =
       ReadSize(limits, "answer_bytes_max", 1024, kGiB, config.answer_bytes_max);
-  if (http.request_line_bytes_max > http.head_bytes_max) {
-    limits.AddProblem(
-        limits.line(),
-        "request_line_bytes_max is more than head_bytes_max; the request line is part "
-        "of the head");
-  }
   limits.Close();
 }
 
@@ -273,10 +330,12 @@ Upstream ReadUpstream(YamlMap& map) {
   upstream.name = ReadName(map, "name", Need::kRequired);
   upstream.dialect = map.Choice("dialect", Need::kRequired, {"openai"});
   const std::string url = map.String("base_url", Need::kRequired);
-  if (map.Has("base_url")) {
-    const absl::Status parsed = ParseBaseUrl(url, upstream);
-    if (!parsed.ok()) {
-      map.AddProblem(map.LineOf("base_url"), "base_url: " + std::string(parsed.message()));
+  if (!url.empty()) {
+    const std::string wrong = ParseBaseUrl(url, upstream);
+    // A URL with a user may hold a password, which is not to be repeated.
+    const bool quotable = url.find('@') == std::string::npos;
+    if (!wrong.empty()) {
+      Report(map, "base_url", quotable ? wrong + ", not " + Quoted(url) : wrong);
     }
   }
   upstream.api_key = ReadSecret(map, "api_key_env");
@@ -294,28 +353,16 @@ Upstream ReadUpstream(YamlMap& map) {
   return upstream;
 }
 
-// The maps of a list that must not be empty.
-std::vector<YamlMap> ReadEntries(YamlMap& root, std::string_view key, std::string_view what) {
-  const size_t line = static_cast<size_t>(root.LineOf(key));
-  std::vector<YamlMap> entries = root.Maps(key, Need::kRequired);
-  if (entries.empty() && root.Has(key)) {
-    root.AddProblem(static_cast<int>(line),
-                    std::string(key) + " is empty; write at least one " + std::string(what));
-  }
-  return entries;
-}
-
 // Reports a name that was taken by an earlier entry.
 void TakeName(YamlMap& map, std::string_view key, const std::string& name,
               std::set<std::string>& taken) {
   if (name.empty() || taken.insert(name).second) return;
-  map.AddProblem(map.LineOf(key), std::string(key) + ": " + Quoted(name) +
-                                      " is taken by an earlier entry; names must differ");
+  Report(map, key, "must differ from entry to entry; " + Quoted(name) + " is taken");
 }
 
 void ReadUpstreams(YamlMap& root, Config& config) {
   std::set<std::string> taken;
-  for (YamlMap& map : ReadEntries(root, "upstreams", "upstream")) {
+  for (YamlMap& map : root.Maps("upstreams", Need::kRequired)) {
     config.upstreams.push_back(ReadUpstream(map));
     TakeName(map, "name", config.upstreams.back().name, taken);
   }
@@ -326,15 +373,16 @@ void ReadUpstreams(YamlMap& root, Config& config) {
 
 void ReadModels(YamlMap& root, Config& config) {
   std::set<std::string> taken;
-  for (YamlMap& map : ReadEntries(root, "models", "model")) {
+  for (YamlMap& map : root.Maps("models", Need::kRequired)) {
     policy::Model model;
     model.name = ReadName(map, "name", Need::kRequired);
     TakeName(map, "name", model.name, taken);
     model.upstream = map.String("upstream", Need::kRequired);
-    if (!model.upstream.empty() && config.FindUpstream(model.upstream) == nullptr) {
-      map.AddProblem(map.LineOf("upstream"), "upstream: no upstream is named " +
-                                                 Quoted(model.upstream) +
-                                                 "; name one of the list upstreams");
+    const bool known = config.FindUpstream(model.upstream) != nullptr;
+    // Where there are no upstreams at all, that is the problem.
+    if (!known && !model.upstream.empty() && !config.upstreams.empty()) {
+      Report(map, "upstream",
+             "must name one of the \"upstreams\"; " + Quoted(model.upstream) + " is none");
     }
     model.upstream_model = ReadName(map, "upstream_model", Need::kOptional);
     model.filing_no = map.String("filing_no", Need::kOptional);
@@ -360,8 +408,8 @@ void ReadAppKey(YamlMap& map, policy::App& app) {
   if (map.Has("key_env") == map.Has("key_sha256")) {
     map.AddProblem(
         map.line(),
-        "write either key_env, the name of the environment variable that holds the app's "
-        "key, or key_sha256, the key's SHA-256");
+        "an app needs either \"key_env\", the name of the environment variable that holds its "
+        "key, or \"key_sha256\", the key's SHA-256");
     return;
   }
   if (map.Has("key_env")) {
@@ -371,9 +419,8 @@ void ReadAppKey(YamlMap& map, policy::App& app) {
   }
   const std::optional<std::array<uint8_t, 32>> digest = ParseDigest(hex);
   if (!digest.has_value()) {
-    map.AddProblem(map.LineOf("key_sha256"),
-                   "key_sha256: write the 64 hexadecimal digits of the "
-                   "key's SHA-256, as `printf %s KEY | sha256sum` prints");
+    Report(map, "key_sha256",
+           "must be the 64 hexadecimal digits that `printf %s KEY | sha256sum` prints");
     return;
   }
   app.key_sha256 = *digest;
@@ -381,7 +428,7 @@ void ReadAppKey(YamlMap& map, policy::App& app) {
 
 void ReadApps(YamlMap& root, Config& config) {
   std::set<std::string> taken;
-  for (YamlMap& map : ReadEntries(root, "apps", "app")) {
+  for (YamlMap& map : root.Maps("apps", Need::kRequired)) {
     policy::App app;
     app.id = ReadName(map, "id", Need::kRequired);
     TakeName(map, "id", app.id, taken);
@@ -402,8 +449,8 @@ std::vector<std::string> ReadPaths(YamlMap& map, std::string_view key, Need need
   std::vector<std::string> paths;
   for (const rules::YamlString& path : map.Strings(key, need)) {
     if (access(path.value.c_str(), R_OK) != 0) {
-      map.AddProblem(path.line, std::string(key) + ": cannot read " + Quoted(path.value) +
-                                    "; give a file or a folder, seen from where weir is started");
+      map.AddProblem(path.line, Quoted(key) + " must name files or folders that weir can read; " +
+                                    Quoted(path.value) + " is none, seen from where weir runs");
     }
     paths.push_back(path.value);
   }
@@ -412,17 +459,10 @@ std::vector<std::string> ReadPaths(YamlMap& map, std::string_view key, Need need
 
 void ReadRules(YamlMap& root, Config& config) {
   YamlMap rules = root.Map("rules", Need::kRequired);
-  if (rules.present()) {
-    config.bundle.pack_paths = ReadPaths(rules, "packs", Need::kRequired);
-    if (config.bundle.pack_paths.empty() && rules.Has("packs")) {
-      rules.AddProblem(rules.LineOf("packs"), "packs is empty; name at least one rule pack");
-    }
-  }
+  if (rules.present()) config.bundle.pack_paths = ReadPaths(rules, "packs", Need::kRequired);
   rules.Close();
-  config.bundle.profile_paths = {"config/profiles"};
-  if (root.Has("profiles")) {
-    config.bundle.profile_paths = ReadPaths(root, "profiles", Need::kOptional);
-  }
+  config.bundle.profile_paths = ReadPaths(root, "profiles", Need::kOptional);
+  if (!root.Has("profiles")) config.bundle.profile_paths = {"config/profiles"};
 }
 
 void ReadAudit(YamlMap& root, Config& config) {
@@ -430,7 +470,7 @@ void ReadAudit(YamlMap& root, Config& config) {
   audit::LedgerOptions& ledger = config.ledger;
   ledger.dir = audit.String("dir", Need::kOptional, "var/audit");
   if (ledger.dir.empty()) {
-    audit.AddProblem(audit.LineOf("dir"), "dir: name the folder that holds the ledger");
+    Report(audit, "dir", "must name the folder that holds the ledger");
   }
   ledger.origin = audit.String("origin", Need::kOptional, ledger.origin);
   ledger.durability =
@@ -457,61 +497,6 @@ const Upstream* Config::FindUpstream(std::string_view name) const {
     if (upstream.name == name) return &upstream;
   }
   return nullptr;
-}
-
-absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text) {
-  const absl::Status refused = absl::InvalidArgumentError(
-      Quoted(text) + " is not an address; write an IP address and a port, such as 127.0.0.1:8080");
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return refused;
-  std::string host(text.substr(0, colon));
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-    if (!IsIpV6(host)) return refused;
-  } else if (host == "localhost") {
-    host = "127.0.0.1";
-  } else if (!IsIpV4(host)) {
-    return refused;
-  }
-  const std::optional<uint16_t> port = ParsePort(text.substr(colon + 1));
-  if (!port.has_value()) return refused;
-  ListenAddress address;
-  address.host = std::move(host);
-  address.port = *port;
-  return address;
-}
-
-absl::Status ParseBaseUrl(std::string_view url, Upstream& upstream) {
-  const auto refuse = [&](std::string_view why) {
-    return absl::InvalidArgumentError(Quoted(url) + " " + std::string(why));
-  };
-  constexpr std::string_view kHttp = "http://";
-  constexpr std::string_view kHttps = "https://";
-  const bool tls = url.starts_with(kHttps);
-  if (!tls && !url.starts_with(kHttp)) return refuse("must begin with http:// or https://");
-  const std::string_view rest = url.substr(tls ? kHttps.size() : kHttp.size());
-  if (rest.find_first_of("?#") != std::string_view::npos) {
-    return refuse("must end with its path; leave out the query and the fragment");
-  }
-  const size_t slash = std::min(rest.find('/'), rest.size());
-  const std::string_view authority = rest.substr(0, slash);
-  std::string_view path = rest.substr(slash);
-  if (authority.find('@') != std::string_view::npos) {
-    return refuse("carries a user; name the variable that holds the API key in api_key_env");
-  }
-  std::string host;
-  uint16_t port = tls ? 443 : 80;
-  if (!ParseAuthority(authority, host, port) || port == 0) {
-    return refuse("needs a host name or an IP address, and a port from 1 to 65535 if any");
-  }
-  if (path.ends_with('/')) path.remove_suffix(1);
-  if (!IsPlainPath(path)) {
-    return refuse("needs a path of letters, digits and -._~/ without empty or dot segments");
-  }
-  upstream.endpoint = Endpoint{std::move(host), port, tls};
-  upstream.base_path = path;
-  upstream.host_field = authority;
-  return absl::OkStatus();
 }
 
 std::optional<Config> LoadConfig(const std::string& file, std::vector<Problem>& problems) {

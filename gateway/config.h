@@ -14,8 +14,6 @@
 #include <string_view>
 #include <vector>
 
-#include <absl/status/statusor.h>
-
 #include "audit/ledger.h"
 #include "gateway/http.h"
 #include "gateway/json.h"
@@ -65,12 +63,5 @@ std::optional<Config> LoadConfig(const std::string& file, std::vector<rules::Pro
 // What a reload cannot change while the process runs: a sentence for each difference in listeners,
 // threads, audit and limits. Upstreams, models, apps and rules can.
 std::vector<std::string> NeedsRestart(const Config& running, const Config& loaded);
-
-// "127.0.0.1:8080", "[::1]:8080" or "localhost:8080"; nothing that a name server would decide.
-absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text);
-
-// "https://host[:port][/path]" into an upstream's endpoint, base_path and host_field. Anything else
-// that a URL may carry (a user, a query, a fragment, escapes, dot segments) is refused.
-absl::Status ParseBaseUrl(std::string_view url, Upstream& upstream);
 
 }  // namespace weir::gateway
