@@ -1,0 +1,117 @@
+// What an append costs. `append` has 64 callers that each wait for their receipt; CPU is the whole
+// process's, so it includes encoding, hashing, SQLite and waking the caller. `paced` is the latency
+// that an exchange sees at 2,000 records a second.
+//
+// The ledger lies in TMPDIR, whose disk decides the figures.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "audit/ledger.h"
+#include "tests/audit/scratch.h"
+
+namespace weir::audit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Record TypicalRecord(uint64_t i) {
+  Record record = PromptRecord("");
+  record.kind = RecordKind::kAnswer;
+  record.exchange = Concat("01934f6e-8c7a-7000-8000-", 100'000'000'000 + i);
+  record.app = "customer-service";
+  record.user = Concat("user-", i % 10'000);
+  record.profile = "cn-public";
+  record.region = "cn";
+  record.dialect = "openai.chat";
+  record.upstream = "qwen";
+  record.bundle = "sha256:0f5d3a1c9b7e42688d10c7f3a5b2e4960f5d3a1c9b7e42688d10c7f3a5b2e496";
+  record.content_digest = "sha256:4b6ee49f1c2d7a035e8890ffabc412374b6ee49f1c2d7a035e8890ffabc41237";
+  record.content_bytes = 812;
+  record.duration_us = 431'022;
+  return record;
+}
+
+struct OpenLedger {
+  Scratch scratch;
+  std::unique_ptr<Ledger> ledger;
+};
+
+std::unique_ptr<OpenLedger> MakeLedger(Durability durability) {
+  auto open = std::make_unique<OpenLedger>();
+  open->ledger = Ledger::Open({.dir = open->scratch.dir(), .durability = durability}).value();
+  return open;
+}
+
+void Append(benchmark::State& state, Durability durability) {
+  static std::unique_ptr<OpenLedger> open;
+  if (state.thread_index() == 0) open = MakeLedger(durability);
+  uint64_t i = static_cast<uint64_t>(state.thread_index()) << 32;
+  for (auto _ : state) {
+    if (!AppendAndWait(*open->ledger, TypicalRecord(i++)).ok()) state.SkipWithError("closed");
+  }
+  state.SetItemsProcessed(state.iterations());
+  if (state.thread_index() == 0) {
+    const LedgerStats stats = open->ledger->stats();
+    state.counters["records_per_batch"] =
+        static_cast<double>(stats.appended) / static_cast<double>(stats.batches);
+    open.reset();
+  }
+}
+
+void Paced(benchmark::State& state, Durability durability) {
+  const std::unique_ptr<OpenLedger> open = MakeLedger(durability);
+  constexpr size_t kRecords = 6'000;
+  constexpr std::chrono::microseconds kPause(500);
+  std::vector<double> latencies_us(kRecords);
+  std::atomic<size_t> answered{0};
+  for (auto _ : state) {
+    Clock::time_point next = Clock::now();
+    for (size_t i = 0; i < kRecords; ++i) {
+      std::this_thread::sleep_until(next += kPause);
+      open->ledger->Append(
+          TypicalRecord(i), [&latencies_us, &answered, i, begin = Clock::now()](
+                                const absl::StatusOr<Receipt>& receipt) {
+            if (receipt.ok()) {
+              latencies_us[i] =
+                  std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+            }
+            answered.fetch_add(1, std::memory_order_release);
+          });
+    }
+    while (answered.load(std::memory_order_acquire) < kRecords) {
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+  std::sort(latencies_us.begin(), latencies_us.end());
+  state.counters["p50_us"] = latencies_us[kRecords / 2];
+  state.counters["p99_us"] = latencies_us[kRecords * 99 / 100];
+  state.counters["max_us"] = latencies_us.back();
+}
+
+BENCHMARK_CAPTURE(Append, strict, Durability::kStrict)
+    ->Threads(64)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime()
+    ->MinTime(3);
+BENCHMARK_CAPTURE(Append, relaxed, Durability::kRelaxed)
+    ->Threads(64)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime()
+    ->MinTime(3);
+BENCHMARK_CAPTURE(Paced, strict, Durability::kStrict)
+    ->Iterations(1)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
+
+}  // namespace
+}  // namespace weir::audit
+
+BENCHMARK_MAIN();
