@@ -193,12 +193,11 @@ absl::StatusOr<Checkpoint> ParseText(std::string_view text) {
   const std::string_view size = TakeUntil('\n', rest);
   const auto [end, error] =
       std::from_chars(size.data(), size.data() + size.size(), checkpoint.size);
-  const std::optional<std::string> root = Base64Decode(TakeUntil('\n', rest));
-  if (error != std::errc() || end != size.data() + size.size() || !root ||
-      root->size() != checkpoint.root.size()) {
+  const std::optional<Hash> root = ParseHash(TakeUntil('\n', rest));
+  if (error != std::errc() || end != size.data() + size.size() || !root) {
     return Malformed("its size or root cannot be read");
   }
-  std::memcpy(checkpoint.root.data(), root->data(), root->size());
+  checkpoint.root = *root;
   // One text for one checkpoint: no leading zeros, no further lines, no empty origin.
   if (!IsName(checkpoint.origin) || checkpoint.Text() != text) {
     return Malformed("its text is not in canonical form");
@@ -208,10 +207,20 @@ absl::StatusOr<Checkpoint> ParseText(std::string_view text) {
 
 }  // namespace
 
+std::string Base64(const Hash& hash) {
+  return absl::Base64Escape({reinterpret_cast<const char*>(hash.data()), hash.size()});
+}
+
+std::optional<Hash> ParseHash(std::string_view base64) {
+  const std::optional<std::string> bytes = Base64Decode(base64);
+  Hash hash{};
+  if (!bytes || bytes->size() != hash.size()) return std::nullopt;
+  std::memcpy(hash.data(), bytes->data(), hash.size());
+  return hash;
+}
+
 std::string Checkpoint::Text() const {
-  return Concat(origin, "\n", size, "\n",
-                absl::Base64Escape({reinterpret_cast<const char*>(root.data()), root.size()}),
-                "\n");
+  return Concat(origin, "\n", size, "\n", Base64(root), "\n");
 }
 
 absl::StatusOr<SigningKey> SigningKey::Generate(std::string_view name) {
@@ -293,6 +302,21 @@ absl::StatusOr<VerifierKey> VerifierKey::Parse(std::string_view vkey) {
   key.id_ = parsed->id;
   key.public_key_ = std::move(parsed->key);
   return key;
+}
+
+absl::StatusOr<std::vector<VerifierKey>> ParseVerifierKeys(std::string_view text) {
+  std::vector<VerifierKey> keys;
+  for (size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = TakeUntil('\n', text);
+    if (line.empty() || line.front() == '#') continue;
+    absl::StatusOr<VerifierKey> key = VerifierKey::Parse(line);
+    if (!key.ok()) {
+      return absl::InvalidArgumentError(Concat("line ", number, ": ", key.status().message()));
+    }
+    keys.push_back(*std::move(key));
+  }
+  if (keys.empty()) return absl::InvalidArgumentError("there is no key in the file");
+  return keys;
 }
 
 absl::StatusOr<Checkpoint> OpenCheckpoint(std::string_view note,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,10 @@
 #include "audit/merkle.h"
 
 namespace weir::audit {
+
+// A hash as checkpoints and proofs spell it; nullopt unless the text is exactly one.
+std::string Base64(const Hash& hash);
+std::optional<Hash> ParseHash(std::string_view base64);
 
 struct Checkpoint {
   std::string origin;
@@ -56,6 +61,10 @@ class VerifierKey {
   uint32_t id_ = 0;
   std::string public_key_;
 };
+
+// A file of verifier keys, one a line; empty lines and lines that begin with '#' are skipped. At
+// least one key.
+absl::StatusOr<std::vector<VerifierKey>> ParseVerifierKeys(std::string_view text);
 
 // Parses a signed note and demands a valid signature by every one of `keys` (at least one key).
 absl::StatusOr<Checkpoint> OpenCheckpoint(std::string_view note,

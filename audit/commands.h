@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,11 +26,18 @@ int ShowRecord(const CommandOptions& options, const std::string& id, std::ostrea
                std::ostream& err);
 int VerifyLedger(const CommandOptions& options, const std::vector<std::string>& key_files,
                  std::ostream& out, std::ostream& err);
-// With an evidence file: verifies it. Without: writes one for `id` to `out_file` (or `out`).
+// When `id` names an evidence file: verifies it against the ledger's key. Otherwise writes the
+// evidence for that sequence number to `out_file` (or `out`).
 int ProveRecord(const CommandOptions& options, const std::string& id, const std::string& out_file,
                 std::ostream& out, std::ostream& err);
-// The latest checkpoint; with old_size >= 0 also the consistency proof from that size.
+// The latest checkpoint; with old_size >= 0 behind the consistency proof from that size, as a
+// witness takes it (c2sp.org/tlog-witness add-checkpoint).
 int ShowCheckpoint(const CommandOptions& options, int64_t old_size, std::ostream& out,
                    std::ostream& err);
+// A self-contained export of the records whose time is in [from_us, to_us) into the new directory
+// `out_dir`; see audit/export.h.
+int WriteExport(const CommandOptions& options, std::optional<int64_t> from_us,
+                std::optional<int64_t> to_us, const std::string& out_dir, std::ostream& out,
+                std::ostream& err);
 
 }  // namespace weir::audit

@@ -33,28 +33,28 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   const int64_t time_us = last_time_us_ = std::max(last_time_us_, NowUs());
   const uint64_t first_seq = tree_.size();
 
-  // Encode.
+  // Encode, and note what the search index will say; that is built behind the records.
   records_.clear();
   receipts_.clear();
   for (const Pending& pending : batch) {
     const uint64_t seq = first_seq + receipts_.size();
     const std::string_view encoded = AppendToBatch(seq, time_us, pending.body, records_);
     receipts_.push_back({.seq = seq, .time_us = time_us, .leaf = LeafHash(encoded)});
+    segment_.Add(seq, encoded);
+    NoteExchange(pending.kind, pending.exchange, seq);
   }
 
   // Hash: the tree moves on in memory. Should the commit fail, this tree is never used again.
-  const auto collect_tiles = [this](int level, uint64_t index, const Hash& hash) {
-    if (level % kTileHeight != 0) return;
-    const auto tile_level = static_cast<size_t>(level / kTileHeight);
-    if (tile_edges_.size() <= tile_level) tile_edges_.resize(tile_level + 1);
-    tile_edges_[tile_level].push_back(hash);
-    if (tile_level == 0) return;
-    finished_tiles_.push_back({.id = TileId(static_cast<int>(tile_level) - 1, index),
-                               .root = hash,
-                               .hashes = std::exchange(tile_edges_[tile_level - 1], {})});
+  const auto collect_nodes = [this](int level, uint64_t index, const Hash& hash) {
+    if (level == 0 || level % kTileHeight != 0) return;
+    finished_nodes_.emplace_back(NodeId(level / kTileHeight, index), hash);
   };
-  finished_tiles_.clear();
-  for (const Receipt& receipt : receipts_) tree_.Append(receipt.leaf, collect_tiles);
+  leaves_.clear();
+  finished_nodes_.clear();
+  for (const Receipt& receipt : receipts_) {
+    leaves_ += AsBytes(receipt.leaf);
+    tree_.Append(receipt.leaf, collect_nodes);
+  }
 
   // Commit: one transaction, one fsync. A crash inside leaves all of the batch or nothing; what it
   // leaves is found at Open, beyond the last checkpoint, and recorded as recovered.
@@ -69,7 +69,6 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   // Checkpoint: when one is due. A crash after Commit leaves durable records that nobody was told
   // of; a crash inside leaves a checkpoint that nobody saw, over records that are durable.
   if (status.ok()) {
-    NoteExchanges(batch, first_seq);
     checkpoint_due_ = std::min(checkpoint_due_, end + kCheckpointDelay);
     if (end >= checkpoint_due_) status = SignCheckpoint();
   }
@@ -85,19 +84,18 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   }
 }
 
-absl::Status Ledger::Writer::Commit(uint64_t first_seq, int64_t time_us, size_t count) {
+absl::Status Ledger::Writer::Commit(uint64_t first_seq, int64_t time_us, uint64_t count) {
   if (absl::Status status = begin_.Run(); !status.ok()) return status;
   insert_batch_.Bind(1, first_seq);
-  insert_batch_.Bind(2, static_cast<uint64_t>(count));
+  insert_batch_.Bind(2, count);
   insert_batch_.Bind(3, time_us);
-  insert_batch_.BindBlob(4, records_);
+  insert_batch_.BindBlob(4, leaves_);
+  insert_batch_.BindBlob(5, records_);
   if (absl::Status status = insert_batch_.Run(); !status.ok()) return status;
-  for (const FinishedTile& tile : finished_tiles_) {
-    insert_tile_.Bind(1, tile.id);
-    insert_tile_.BindBlob(2, AsBytes(tile.root));
-    insert_tile_.BindBlob(
-        3, {reinterpret_cast<const char*>(tile.hashes.data()), tile.hashes.size() * sizeof(Hash)});
-    if (absl::Status status = insert_tile_.Run(); !status.ok()) return status;
+  for (const auto& [id, hash] : finished_nodes_) {
+    insert_node_.Bind(1, id);
+    insert_node_.BindBlob(2, AsBytes(hash));
+    if (absl::Status status = insert_node_.Run(); !status.ok()) return status;
   }
   if (absl::Status status = commit_.Run(); !status.ok()) return status;
   const std::lock_guard lock(mu_);
@@ -143,10 +141,36 @@ absl::Status Ledger::Writer::TendStore() {
   if (Clock::now() >= checkpoint_due_) {
     if (absl::Status status = SignCheckpoint(); !status.ok()) return status;
   }
+  if (tree_.size() / kSegmentRecords > indexed_) {
+    if (absl::Status status = IndexSegment(); !status.ok()) return status;
+  }
   if (db_.LogPages() > kLogPagesMax) {
     if (absl::Status status = db_.MoveLog(); !status.ok()) return status;
   }
   return watch_.CheckIdentity();
+}
+
+// One transaction for a segment's pages and the mark that says where Open may begin to read, with
+// the exchanges that were open there. A crash before leaves the segment to be read and indexed at
+// Open.
+absl::Status Ledger::Writer::IndexSegment() {
+  std::string mark = Concat((indexed_ + 1) * kSegmentRecords);
+  std::vector<uint64_t> prompts;
+  for (const auto& [exchange, seq] : open_exchanges_) prompts.push_back(seq);
+  std::sort(prompts.begin(), prompts.end());
+  for (const uint64_t seq : prompts) mark += Concat(" ", seq);
+
+  if (absl::Status status = begin_.Run(); !status.ok()) return status;
+  for (const IndexPage& page : segment_.Finish(indexed_)) {
+    insert_page_.Bind(1, page.id);
+    insert_page_.BindBlob(2, page.bytes);
+    if (absl::Status status = insert_page_.Run(); !status.ok()) return status;
+  }
+  set_mark_.BindText(1, mark);
+  if (absl::Status status = set_mark_.Run(); !status.ok()) return status;
+  if (absl::Status status = commit_.Run(); !status.ok()) return status;
+  ++indexed_;
+  return absl::OkStatus();
 }
 
 void Ledger::Writer::Run() {
@@ -174,12 +198,12 @@ bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
   if (queue_.empty()) wait_for(1, std::min(checkpoint_due_, Clock::now() + kTendEvery));
   // Callers that were just answered are about to come back: as many as last time are worth a
   // fraction of a commit's time. A lone caller waits for nobody.
-  const size_t expected = std::min<size_t>(expected_, options_.batch_records_max);
+  const size_t expected = std::min(expected_, static_cast<size_t>(BatchRecordsMax()));
   if (!queue_.empty() && queue_.size() < expected && !closing_) {
     wait_for(expected, Clock::now() + std::min<Clock::duration>(commit_time_ / 2, milliseconds(1)));
   }
   size_t bytes = 0;
-  while (!queue_.empty() && batch.size() < options_.batch_records_max && bytes < kBatchBytesMax) {
+  while (!queue_.empty() && std::ssize(batch) < BatchRecordsMax() && bytes < kBatchBytesMax) {
     bytes += queue_.front().body.size();
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -188,15 +212,12 @@ bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
   return !batch.empty() || !closing_;
 }
 
-void Ledger::Writer::NoteExchanges(const std::vector<Pending>& batch, uint64_t first_seq) {
-  uint64_t seq = first_seq;
-  for (const Pending& pending : batch) {
-    if (pending.kind == RecordKind::kPrompt) {
-      open_exchanges_[pending.exchange] = seq;
-    } else if (!pending.exchange.empty()) {
-      open_exchanges_.erase(pending.exchange);
-    }
-    ++seq;
+void Ledger::Writer::NoteExchange(RecordKind kind, const std::string& exchange, uint64_t seq) {
+  if (exchange.empty()) return;
+  if (kind == RecordKind::kPrompt) {
+    open_exchanges_[exchange] = seq;
+  } else {
+    open_exchanges_.erase(exchange);
   }
 }
 
@@ -216,6 +237,12 @@ void Ledger::Writer::Shut(const absl::Status& reason) {
   }
   db_.KeepLogOnClose();
   for (Pending& pending : refused) pending.done(status);
+}
+
+// A batch ends where a segment does, so that the mark there is exact.
+ptrdiff_t Ledger::Writer::BatchRecordsMax() const {
+  const uint64_t room = kSegmentRecords - tree_.size() % kSegmentRecords;
+  return static_cast<ptrdiff_t>(std::min(options_.batch_records_max, room));
 }
 
 int64_t Ledger::Writer::NowUs() const {
@@ -261,8 +288,8 @@ absl::Status Ledger::Writer::Close() {
     stats_.open = false;
     if (status_.ok()) status_ = absl::FailedPreconditionError("the ledger is closed");
   }
-  for (Statement* statement :
-       {&begin_, &commit_, &insert_batch_, &insert_tile_, &insert_checkpoint_}) {
+  for (Statement* statement : {&begin_, &commit_, &insert_batch_, &insert_node_,
+                               &insert_checkpoint_, &insert_page_, &set_mark_}) {
     *statement = Statement();
   }
   tables_.reset();

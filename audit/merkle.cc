@@ -136,6 +136,18 @@ Hash CompactRange::Root() const {
   return root;
 }
 
+absl::StatusOr<std::vector<Hash>> RootsAt(uint64_t size, const NodeReader& read) {
+  std::vector<Hash> roots;
+  for (uint64_t rest = size; rest > 0; rest -= std::bit_floor(rest)) {
+    const int level = 63 - std::countl_zero(rest);
+    // The last complete subtree of this level.
+    absl::StatusOr<Hash> root = read(level, (size >> level) - 1);
+    if (!root.ok()) return root.status();
+    roots.push_back(*root);
+  }
+  return roots;
+}
+
 absl::StatusOr<Hash> RootAt(uint64_t size, const NodeReader& read) {
   if (size == 0) return EmptyRoot();
   return RangeHash(0, size, read);

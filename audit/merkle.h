@@ -43,6 +43,8 @@ class CompactRange {
 // Reads the hash of a complete subtree: level 0 are leaves.
 using NodeReader = std::function<absl::StatusOr<Hash>(int level, uint64_t index)>;
 
+// The roots of a tree's perfect subtrees, largest first: what CompactRange::FromRoots takes.
+absl::StatusOr<std::vector<Hash>> RootsAt(uint64_t size, const NodeReader& read);
 absl::StatusOr<Hash> RootAt(uint64_t size, const NodeReader& read);
 absl::StatusOr<std::vector<Hash>> InclusionProof(uint64_t index, uint64_t size,
                                                  const NodeReader& read);

@@ -57,6 +57,7 @@ struct VerifyReport {
   bool ok = false;
   uint64_t records = 0;
   uint64_t checkpoints = 0;
+  uint64_t unsigned_records = 0;  // after the last checkpoint
   std::optional<uint64_t> first_bad_seq;
   std::string reason;  // a sentence; names the place
 };
@@ -75,6 +76,19 @@ class Reader {
   absl::StatusOr<std::vector<Hash>> ProveConsistency(uint64_t old_size, uint64_t size);
   absl::StatusOr<std::string> LatestCheckpoint();
   absl::StatusOr<uint64_t> Size();
+  // The number of the first record at or after that time; the size when there is none.
+  absl::StatusOr<uint64_t> FirstFrom(int64_t time_us);
+  // Every signed checkpoint over more than `begin` and at most `end` records, in order.
+  absl::StatusOr<std::vector<std::string>> Checkpoints(uint64_t begin, uint64_t end);
+  // Records under the latest signed checkpoint.
+  absl::StatusOr<uint64_t> SignedSize();
+  // The smallest checkpointed size that is at least `size`; kNotFound beyond the last checkpoint.
+  absl::StatusOr<uint64_t> CheckpointedSize(uint64_t size);
+  // Calls `see` for the encoded records from `begin` to before `end`, in order.
+  absl::Status Scan(uint64_t begin, uint64_t end,
+                    const std::function<absl::Status(std::string_view encoded)>& see);
+  // The roots of the perfect subtrees of the first `size` records, largest first.
+  absl::StatusOr<std::vector<Hash>> Roots(uint64_t size);
 
   // Re-derives everything from the records: canonical bytes, sequence, order of time, every stored
   // tree node, every checkpoint's root, signature and consistency with the one before, index
@@ -91,5 +105,11 @@ class Reader {
 // Verifies an evidence file without any ledger.
 absl::Status VerifyEvidence(std::string_view proof_text, std::string_view encoded,
                             const std::vector<VerifierKey>& keys);
+
+// An evidence file: the record on its first line, the tlog-proof behind it.
+std::string EvidenceFile(const Evidence& evidence);
+// As VerifyEvidence; returns the record that is proved.
+absl::StatusOr<Record> VerifyEvidenceFile(std::string_view file,
+                                          const std::vector<VerifierKey>& keys);
 
 }  // namespace weir::audit

@@ -1,7 +1,7 @@
 // What Open does before a record can be appended: it proves to itself that the store is the one
 // whose last checkpoint was signed, finds what a crash left, and writes that down.
 #include <algorithm>
-#include <bit>
+#include <sstream>
 #include <utility>
 
 #include "audit/concat.h"
@@ -80,9 +80,11 @@ absl::Status Ledger::Writer::OpenStore() {
   if (tables.ok()) tables_ = std::make_unique<Tables>(*std::move(tables));
   status.Update(prepare("BEGIN IMMEDIATE", begin_));
   status.Update(prepare("COMMIT", commit_));
-  status.Update(prepare("INSERT INTO batches VALUES(?1, ?2, ?3, ?4)", insert_batch_));
-  status.Update(prepare("INSERT INTO tiles VALUES(?1, ?2, ?3)", insert_tile_));
+  status.Update(prepare("INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5)", insert_batch_));
+  status.Update(prepare("INSERT INTO nodes VALUES(?1, ?2)", insert_node_));
   status.Update(prepare("INSERT INTO checkpoints VALUES(?1, ?2)", insert_checkpoint_));
+  status.Update(prepare("INSERT INTO index_pages VALUES(?1, ?2)", insert_page_));
+  status.Update(prepare("INSERT OR REPLACE INTO marks VALUES('open', ?1)", set_mark_));
   // An empty write makes the log file, which is then watched with the others.
   status.Update(db_.Execute("BEGIN IMMEDIATE; COMMIT"));
   if (!status.ok()) return status;
@@ -149,45 +151,65 @@ absl::Status Ledger::Writer::LoadTree() {
     }
   }
 
-  std::vector<Hash> roots;
-  for (uint64_t rest = *size; rest > 0; rest -= std::bit_floor(rest)) {
-    const int level = 63 - std::countl_zero(rest);
-    // The last complete subtree of this level.
-    absl::StatusOr<Hash> root = nodes(level, (*size >> level) - 1);
-    if (!root.ok()) return root.status();
-    roots.push_back(*root);
-  }
-  absl::StatusOr<CompactRange> tree = CompactRange::FromRoots(*size, std::move(roots));
+  absl::StatusOr<std::vector<Hash>> roots = RootsAt(*size, nodes);
+  if (!roots.ok()) return WithAdvice(roots.status(), kRestore);
+  absl::StatusOr<CompactRange> tree = CompactRange::FromRoots(*size, *std::move(roots));
   if (!tree.ok()) return tree.status();
   tree_ = *std::move(tree);
-  for (int level = 0; (*size >> (level * kTileHeight)) > 0; ++level) {
-    const uint64_t width = *size >> (level * kTileHeight);
-    tile_edges_.emplace_back();
-    if (width % kTileWidth == 0) continue;
-    absl::StatusOr<std::vector<Hash>> edge = tables_->Tile(level, width / kTileWidth, *size);
-    if (!edge.ok()) return edge.status();
-    tile_edges_.back() = *std::move(edge);
-  }
   return absl::OkStatus();
 }
 
+// Where the last indexed segment ends, the store says which exchanges were open; only the records
+// from there on are read.
+absl::Status Ledger::Writer::ReadMark() {
+  absl::StatusOr<Statement> read = db_.Prepare("SELECT value FROM marks WHERE name = 'open'");
+  if (!read.ok()) return read.status();
+  absl::StatusOr<bool> row = read->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return absl::OkStatus();
+  std::istringstream mark{std::string(read->Bytes(0))};
+  uint64_t begin = 0;
+  mark >> begin;
+  if (begin == 0 || begin % kSegmentRecords != 0 || begin > tree_.size()) {
+    return absl::DataLossError(Concat("the store's mark of open exchanges is damaged; ", kRestore));
+  }
+  indexed_ = begin / kSegmentRecords;
+  for (uint64_t seq = 0; mark >> seq;) {
+    absl::StatusOr<std::string> encoded = tables_->Get(seq);
+    absl::StatusOr<Record> record =
+        encoded.ok() ? Decode(*encoded) : absl::StatusOr<Record>(encoded.status());
+    if (!record.ok()) return WithAdvice(record.status(), kRestore);
+    open_exchanges_[record->exchange] = seq;
+  }
+  return tables_->Scan(begin - 1, begin, [this](const Batch& batch) {
+    last_time_us_ = batch.time_us;
+    return absl::OkStatus();
+  });
+}
+
 absl::Status Ledger::Writer::ReadTail() {
+  if (absl::Status status = ReadMark(); !status.ok()) return status;
   const uint64_t size = tree_.size();
   absl::Status status =
-      tables_->Scan(0, size, [&](uint64_t seq, std::string_view encoded) -> absl::Status {
-        absl::StatusOr<Record> record = Decode(encoded);
-        if (!record.ok() || record->seq != seq || record->time_us < last_time_us_) {
-          return absl::DataLossError(Concat(
-              "record ", seq, " is damaged: ",
-              record.ok() ? "its number or time is out of order" : record.status().message()));
+      tables_->Scan(indexed_ * kSegmentRecords, size, [this](const Batch& batch) -> absl::Status {
+        absl::StatusOr<std::vector<std::string_view>> records = SplitRecords(batch);
+        if (!records.ok()) return records.status();
+        absl::StatusOr<std::vector<Hash>> leaves = SplitLeaves(batch);
+        if (!leaves.ok()) return leaves.status();
+        uint64_t seq = batch.first_seq;
+        for (const std::string_view encoded : *records) {
+          absl::StatusOr<Record> record = Decode(encoded);
+          if (!record.ok() || record->seq != seq || record->time_us < last_time_us_ ||
+              LeafHash(encoded) != (*leaves)[seq - batch.first_seq]) {
+            return absl::DataLossError(Concat("record ", seq, " was damaged or altered"));
+          }
+          last_time_us_ = record->time_us;
+          segment_.Add(seq, encoded);
+          NoteExchange(record->kind, record->exchange, seq);
+          ++seq;
         }
-        last_time_us_ = record->time_us;
-        if (record->kind == RecordKind::kPrompt) {
-          open_exchanges_[record->exchange] = seq;
-        } else if (!record->exchange.empty()) {
-          open_exchanges_.erase(record->exchange);
-        }
-        return absl::OkStatus();
+        // A crash came between a segment's last record and its index.
+        return seq % kSegmentRecords == 0 ? IndexSegment() : absl::OkStatus();
       });
   if (!status.ok()) return WithAdvice(status, kRestore);
   stats_.size = size;
@@ -238,11 +260,11 @@ absl::Status Ledger::Writer::RecordRecovery() {
     add(*std::move(record));
   }
   for (auto rest = batch.begin(); rest != batch.end();) {
-    const auto count =
-        std::min<ptrdiff_t>(batch.end() - rest, static_cast<ptrdiff_t>(options_.batch_records_max));
+    const auto count = std::min<ptrdiff_t>(batch.end() - rest, BatchRecordsMax());
     std::vector<Pending> part(std::make_move_iterator(rest), std::make_move_iterator(rest + count));
     AppendBatch(part);
     if (!status_.ok()) return status_;
+    if (absl::Status status = TendStore(); !status.ok()) return status;
     rest += count;
   }
   if (tree_.size() > checkpoint_size_ || !FileExists(Path("ledger.checkpoint"))) {

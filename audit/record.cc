@@ -105,7 +105,7 @@ void AppendEscaped(std::string_view text, size_t bytes_max, std::string& out) {
     if (run > i) {
       // A long run is cut inside; the test after the loop sees that it was too long.
       const size_t room = bytes_max - kEllipsis.size();
-      if (out.size() - begin <= room) cut = std::min(out.size() + (run - i), begin + room);
+      if (out.size() - begin <= room) cut = begin + std::min(out.size() - begin + (run - i), room);
       out.append(text.data() + i, run - i);
       i = run;
       continue;
@@ -430,6 +430,19 @@ void AppendEncoding(uint64_t seq, int64_t time_us, std::string_view body, std::s
   AppendTime(time_us, out);
   out += '"';
   out += body;
+}
+
+std::string FormatTime(int64_t time_us) {
+  std::string text;
+  AppendTime(time_us, text);
+  return text;
+}
+
+std::string JsonString(std::string_view text) {
+  std::string out = "\"";
+  AppendEscaped(text, std::numeric_limits<size_t>::max(), out);
+  out += '"';
+  return out;
 }
 
 std::string Encode(const Record& record) {

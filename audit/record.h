@@ -86,6 +86,12 @@ std::string Encode(const Record& record);
 std::string EncodeBody(const Record& record);
 void AppendEncoding(uint64_t seq, int64_t time_us, std::string_view body, std::string& out);
 
+// "2026-11-23T04:49:55.123456Z", as records spell their time.
+std::string FormatTime(int64_t time_us);
+
+// Any text as a JSON string, quotes included, escaped as records are.
+std::string JsonString(std::string_view text);
+
 // Strict: only what Encode can have written decodes.
 absl::StatusOr<Record> Decode(std::string_view encoded);
 

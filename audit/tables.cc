@@ -13,15 +13,8 @@ absl::Status BadRecord(uint64_t seq, const std::string& what) {
   return absl::DataLossError(Concat("record ", seq, ": ", what));
 }
 
-absl::StatusOr<std::vector<Hash>> ParseHashes(std::string_view bytes, uint64_t count) {
-  if (bytes.size() != count * sizeof(Hash)) {
-    return absl::DataLossError(
-        Concat("has ", bytes.size(), " bytes instead of ", count, " hashes"));
-  }
-  std::vector<Hash> hashes(count);
-  std::memcpy(hashes.data(), bytes.data(), bytes.size());
-  return hashes;
-}
+// No batch is nearly as large; what says more is damaged.
+constexpr uint64_t kBatchRecordsMax = uint64_t{1} << 32;
 
 }  // namespace
 
@@ -36,21 +29,41 @@ std::string_view AppendToBatch(uint64_t seq, int64_t time_us, std::string_view b
   return std::string_view(batch).substr(begin + 2);
 }
 
-absl::StatusOr<std::vector<std::string_view>> SplitBatch(std::string_view batch, uint64_t count) {
+Batch ReadBatch(const Statement& row) {
+  return {.first_seq = row.Uint(0),
+          .count = row.Uint(1),
+          .time_us = row.Int(2),
+          .leaves = row.Bytes(3),
+          .records = row.Bytes(4)};
+}
+
+absl::StatusOr<std::vector<std::string_view>> SplitRecords(const Batch& batch) {
   std::vector<std::string_view> records;
-  while (!batch.empty()) {
-    if (batch.size() < 2) return absl::DataLossError("the batch ends inside a length");
-    const size_t length = static_cast<size_t>(static_cast<unsigned char>(batch[0])) << 8 |
-                          static_cast<unsigned char>(batch[1]);
-    if (batch.size() - 2 < length) return absl::DataLossError("the batch ends inside a record");
-    records.push_back(batch.substr(2, length));
-    batch.remove_prefix(2 + length);
+  std::string_view rest = batch.records;
+  while (!rest.empty()) {
+    const uint64_t seq = batch.first_seq + records.size();
+    const size_t length = rest.size() < 2
+                              ? kRecordBytesMax + 1
+                              : static_cast<size_t>(static_cast<uint8_t>(rest[0])) << 8 |
+                                    static_cast<uint8_t>(rest[1]);
+    if (length + 2 > rest.size()) return BadRecord(seq, "its bytes end too early");
+    records.push_back(rest.substr(2, length));
+    rest.remove_prefix(2 + length);
   }
-  if (records.size() != count) {
-    return absl::DataLossError(
-        Concat("the batch holds ", records.size(), " records and says ", count));
+  if (records.size() == batch.count && batch.count > 0) return records;
+  return BadRecord(batch.first_seq, Concat("the batch that it begins holds ", records.size(),
+                                           " records and says ", batch.count));
+}
+
+absl::StatusOr<std::vector<Hash>> SplitLeaves(const Batch& batch) {
+  if (batch.leaves.size() % sizeof(Hash) != 0 ||
+      batch.leaves.size() / sizeof(Hash) != batch.count) {
+    return BadRecord(batch.first_seq, Concat("the batch that it begins has ", batch.leaves.size(),
+                                             " bytes of leaves for ", batch.count, " records"));
   }
-  return records;
+  std::vector<Hash> leaves(batch.count);
+  std::memcpy(leaves.data(), batch.leaves.data(), batch.leaves.size());
+  return leaves;
 }
 
 absl::StatusOr<Tables> Tables::Prepare(const Database& db) {
@@ -66,10 +79,13 @@ absl::StatusOr<Tables> Tables::Prepare(const Database& db) {
       prepare("SELECT first_seq, count, records FROM batches WHERE first_seq <= ?1"
               " ORDER BY first_seq DESC LIMIT 1",
               tables.batch_at_));
-  status.Update(prepare(
-      "SELECT first_seq, count, records FROM batches WHERE first_seq >= ?1 ORDER BY first_seq",
-      tables.batches_));
-  status.Update(prepare("SELECT root, hashes FROM tiles WHERE id = ?1", tables.tile_));
+  status.Update(
+      prepare("SELECT first_seq FROM batches WHERE first_seq <= ?1 ORDER BY first_seq DESC LIMIT 1",
+              tables.batch_at_));
+  status.Update(
+      prepare("SELECT * FROM batches WHERE first_seq >= ?1 ORDER BY first_seq", tables.batches_));
+  status.Update(
+      prepare("SELECT id, hash FROM nodes WHERE id >= ?1 ORDER BY id LIMIT ?2", tables.nodes_));
   if (!status.ok()) return status;
   return tables;
 }
@@ -84,101 +100,80 @@ absl::StatusOr<uint64_t> Tables::Size() {
 
 absl::StatusOr<std::string> Tables::Get(uint64_t seq) {
   std::string found;
-  const absl::Status status = Scan(seq, seq + 1, [&found](uint64_t, std::string_view encoded) {
-    found = std::string(encoded);
-    return absl::OkStatus();
+  const absl::Status status = Scan(seq, seq + 1, [&](const Batch& batch) {
+    absl::StatusOr<std::vector<std::string_view>> records = SplitRecords(batch);
+    if (records.ok()) found = std::string((*records)[seq - batch.first_seq]);
+    return records.status();
   });
   if (!status.ok()) return status;
   if (found.empty()) return absl::NotFoundError(Concat("the ledger has no record ", seq));
   return found;
 }
 
-absl::Status Tables::Scan(
-    uint64_t begin, uint64_t end,
-    absl::FunctionRef<absl::Status(uint64_t seq, std::string_view encoded)> see) {
+absl::Status Tables::Scan(uint64_t begin, uint64_t end,
+                          absl::FunctionRef<absl::Status(const Batch& batch)> see) {
   if (begin >= end) return absl::OkStatus();
   batch_at_.Bind(1, begin);
   absl::StatusOr<bool> row = batch_at_.Step();
-  const uint64_t first = row.ok() && *row ? batch_at_.Uint(0) : 0;
+  uint64_t next = row.ok() && *row ? batch_at_.Uint(0) : 0;
   batch_at_.Reset();
   if (!row.ok()) return row.status();
 
-  batches_.Bind(1, first);
-  uint64_t next = first;
+  batches_.Bind(1, next);
   absl::Status status;
   while (status.ok() && next < end) {
     row = batches_.Step();
-    if (!row.ok()) status = row.status();
+    status = row.status();
     if (!row.ok() || !*row) break;
-    if (batches_.Uint(0) != next) {
-      status = BadRecord(next, Concat("is missing; the next batch begins at ", batches_.Uint(0)));
+    const Batch batch = ReadBatch(batches_);
+    if (batch.first_seq != next || batch.count == 0 || batch.count > kBatchRecordsMax) {
+      status = BadRecord(next, Concat("is missing; the next batch begins at ", batch.first_seq));
       break;
     }
-    absl::StatusOr<std::vector<std::string_view>> records =
-        SplitBatch(batches_.Bytes(2), batches_.Uint(1));
-    if (!records.ok()) {
-      status = BadRecord(next, Concat(records.status().message()));
-      break;
-    }
-    for (const std::string_view encoded : *records) {
-      if (next >= begin && next < end && status.ok()) status = see(next, encoded);
-      ++next;
-    }
+    next = batch.first_seq + batch.count;
+    if (next > begin) status = see(batch);
   }
   batches_.Reset();
   return status;
 }
 
 absl::StatusOr<std::vector<Hash>> Tables::Tile(int level, uint64_t number, uint64_t size) {
-  const uint64_t width_total = size >> (level * kTileHeight);
+  const uint64_t hashes_total = size >> (level * kTileHeight);
   const uint64_t begin = number * kTileWidth;
-  if (begin >= width_total) {
+  if (begin >= hashes_total) {
     return absl::NotFoundError(
         Concat("a tree of size ", size, " has no tile ", number, " of level ", level));
   }
-  const uint64_t width = std::min(kTileWidth, width_total - begin);
-  if (width == kTileWidth) {
-    tile_.Bind(1, TileId(level, number));
-    absl::StatusOr<bool> row = tile_.Step();
-    absl::StatusOr<std::vector<Hash>> hashes = !row.ok() ? row.status()
-                                               : *row    ? ParseHashes(tile_.Bytes(1), width)
-                                                         : absl::DataLossError("is missing");
-    tile_.Reset();
-    if (!hashes.ok()) {
-      return absl::DataLossError(Concat("tile ", number, " of level ", level, ", over record ",
-                                        begin << (level * kTileHeight), ": ",
-                                        hashes.status().message()));
-    }
-    return hashes;
-  }
-
-  // The tree's right edge is not stored: it follows from the records, or from the tiles below.
+  const uint64_t end = std::min(begin + kTileWidth, hashes_total);
   std::vector<Hash> hashes;
-  hashes.reserve(width);
+  hashes.reserve(kTileWidth);
+  absl::Status status;
   if (level == 0) {
-    const absl::Status status =
-        Scan(begin, begin + width, [&hashes](uint64_t, std::string_view encoded) {
-          hashes.push_back(LeafHash(encoded));
-          return absl::OkStatus();
-        });
-    if (!status.ok()) return status;
-  } else {
-    for (uint64_t below = begin; below < begin + width; ++below) {
-      tile_.Bind(1, TileId(level - 1, below));
-      absl::StatusOr<bool> row = tile_.Step();
-      absl::StatusOr<std::vector<Hash>> root = !row.ok() ? row.status()
-                                               : *row    ? ParseHashes(tile_.Bytes(0), 1)
-                                                         : absl::DataLossError("is missing");
-      tile_.Reset();
-      if (!root.ok()) {
-        return absl::DataLossError(
-            Concat("tile ", below, " of level ", level - 1, ": ", root.status().message()));
+    status = Scan(begin, end, [&](const Batch& batch) {
+      absl::StatusOr<std::vector<Hash>> leaves = SplitLeaves(batch);
+      if (!leaves.ok()) return leaves.status();
+      for (uint64_t i = 0; i < batch.count; ++i) {
+        const uint64_t seq = batch.first_seq + i;
+        if (seq >= begin && seq < end) hashes.push_back((*leaves)[i]);
       }
-      hashes.push_back(root->front());
+      return absl::OkStatus();
+    });
+  } else {
+    nodes_.Bind(1, NodeId(level, begin));
+    nodes_.Bind(2, end - begin);
+    absl::StatusOr<bool> row = nodes_.Step();
+    while (row.ok() && *row && nodes_.Int(0) == NodeId(level, begin + hashes.size()) &&
+           nodes_.Bytes(1).size() == sizeof(Hash)) {
+      std::memcpy(hashes.emplace_back().data(), nodes_.Bytes(1).data(), sizeof(Hash));
+      row = nodes_.Step();
     }
+    nodes_.Reset();
+    status = row.status();
   }
-  if (hashes.size() != width) {
-    return BadRecord(begin + hashes.size(), "is missing");
+  if (!status.ok()) return status;
+  if (hashes.size() != end - begin) {
+    return absl::DataLossError(Concat("tile ", number, " of level ", level, ", over record ",
+                                      begin << (level * kTileHeight), ", is not whole"));
   }
   return hashes;
 }

@@ -1,5 +1,6 @@
-// What the ledger's tables hold: records in batches, and the tree's hashes in tiles of 256.
-// Shared by the writer (at Open) and readers. Internal to audit/. Not thread-safe.
+// What the ledger's tables hold: records in batches with their leaf hashes, and the tree's nodes of
+// every eighth level, which are the hashes of the C2SP tiles. Shared by the writer (at Open) and
+// readers. Internal to audit/. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,9 @@ namespace weir::audit {
 inline constexpr int kTileHeight = 8;
 inline constexpr uint64_t kTileWidth = 1U << kTileHeight;
 
-// Key of the tile `number` of tile level `level` (C2SP tlog-tiles numbering). Only complete tiles
-// are stored.
-inline int64_t TileId(int level, uint64_t number) {
+// Key of the node that is hash `number` of tile level `level`, from level 1 up; the hashes of
+// level 0 are the leaves and stand with their records.
+inline int64_t NodeId(int level, uint64_t number) {
   return static_cast<int64_t>((static_cast<uint64_t>(level) << 56) | number);
 }
 
@@ -29,8 +30,20 @@ inline int64_t TileId(int level, uint64_t number) {
 // (as in a C2SP entry bundle). Returns the encoding, a view into `batch` until that grows.
 std::string_view AppendToBatch(uint64_t seq, int64_t time_us, std::string_view body,
                                std::string& batch);
-// kDataLoss unless the bytes are exactly `count` records.
-absl::StatusOr<std::vector<std::string_view>> SplitBatch(std::string_view batch, uint64_t count);
+
+// One row of the table batches, as it stands there; views live until the next row is read.
+struct Batch {
+  uint64_t first_seq = 0;
+  uint64_t count = 0;
+  int64_t time_us = 0;
+  std::string_view leaves;
+  std::string_view records;
+};
+// From a row of `SELECT * FROM batches`.
+Batch ReadBatch(const Statement& row);
+// The records' encodings; kDataLoss unless the bytes are exactly `count` records.
+absl::StatusOr<std::vector<std::string_view>> SplitRecords(const Batch& batch);
+absl::StatusOr<std::vector<Hash>> SplitLeaves(const Batch& batch);
 
 class Tables {
  public:
@@ -40,9 +53,10 @@ class Tables {
   absl::StatusOr<uint64_t> Size();
   // One record's bytes; kNotFound beyond the end.
   absl::StatusOr<std::string> Get(uint64_t seq);
-  // Calls `see` for the records from `begin` to before `end`, in order; kDataLoss at a gap.
+  // Calls `see` for the batches that hold the records from `begin` to before `end`, in order;
+  // kDataLoss at a gap.
   absl::Status Scan(uint64_t begin, uint64_t end,
-                    absl::FunctionRef<absl::Status(uint64_t seq, std::string_view encoded)> see);
+                    absl::FunctionRef<absl::Status(const Batch& batch)> see);
 
   // The hashes of a tile in the tree of `size` records: 256, or fewer at its right edge.
   absl::StatusOr<std::vector<Hash>> Tile(int level, uint64_t number, uint64_t size);
@@ -55,7 +69,7 @@ class Tables {
   Statement last_batch_;
   Statement batch_at_;  // the batch that holds a sequence number
   Statement batches_;   // the batches from one on
-  Statement tile_;
+  Statement nodes_;     // a run of nodes
 };
 
 }  // namespace weir::audit

@@ -16,6 +16,7 @@
 
 #include "audit/concat.h"
 #include "audit/files.h"
+#include "audit/index.h"
 #include "audit/ledger.h"
 #include "audit/store.h"
 #include "audit/tables.h"
@@ -57,6 +58,7 @@ class Ledger::Writer {
   absl::Status OpenStore();
   absl::Status PrepareStatements();
   absl::Status LoadTree();
+  absl::Status ReadMark();
   absl::Status ReadTail();
   absl::Status RecordRecovery();
 
@@ -64,11 +66,13 @@ class Ledger::Writer {
   void Run();
   bool TakeBatch(std::vector<Pending>& batch);
   void AppendBatch(std::vector<Pending>& batch);
-  absl::Status Commit(uint64_t first_seq, int64_t time_us, size_t count);
+  absl::Status Commit(uint64_t first_seq, int64_t time_us, uint64_t count);
   absl::Status SignCheckpoint();
   absl::Status TendStore();
-  void NoteExchanges(const std::vector<Pending>& batch, uint64_t first_seq);
+  absl::Status IndexSegment();
+  void NoteExchange(RecordKind kind, const std::string& exchange, uint64_t seq);
   void Shut(const absl::Status& reason);
+  ptrdiff_t BatchRecordsMax() const;
   int64_t NowUs() const;
 
   // Constant after Open.
@@ -80,21 +84,19 @@ class Ledger::Writer {
   std::unique_ptr<FileLock> lock_;
   Database db_;
   std::unique_ptr<Tables> tables_;
-  Statement begin_, commit_, insert_batch_, insert_tile_, insert_checkpoint_;
+  Statement begin_, commit_, insert_batch_, insert_node_, insert_checkpoint_, insert_page_,
+      set_mark_;
   FileWatch watch_;
   CompactRange tree_;
-  std::vector<std::vector<Hash>> tile_edges_;  // by tile level: hashes of the tile not yet complete
-  struct FinishedTile {
-    int64_t id = 0;
-    Hash root{};
-    std::vector<Hash> hashes;
-  };
-  std::vector<FinishedTile> finished_tiles_;  // to be stored with the batch
+  std::vector<std::pair<int64_t, Hash>> finished_nodes_;  // to be stored with the batch
   int64_t last_time_us_ = 0;
   uint64_t checkpoint_size_ = 0;
   uint64_t recovered_from_ = 0;  // the records from here on were found beyond the last checkpoint
   absl::flat_hash_map<std::string, uint64_t> open_exchanges_;  // to the number of its prompt
-  std::string records_;                                        // the batch being encoded
+  SegmentBuilder segment_;  // the terms of the records that are not yet indexed
+  uint64_t indexed_ = 0;    // segments in the search index
+  std::string records_;     // the batch being encoded
+  std::string leaves_;
   std::vector<Receipt> receipts_;
   Clock::time_point checkpoint_due_ = Clock::time_point::max();
   Clock::duration commit_time_{};  // what the last commit took

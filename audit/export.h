@@ -1,0 +1,40 @@
+// Exports: a run of the ledger's records that verifies on its own, without the ledger.
+//
+// An export is a directory. It holds the records without gap from one number to another, the hashes
+// that stand for all records before them, and every signed checkpoint on the way; the last of these
+// is over exactly the records up to the export's end. So the reader of an export can tell that no
+// record in it was altered and that none between its first and its last was left out.
+// audit/FORMAT.md specifies the files.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "audit/checkpoint.h"
+#include "audit/reader.h"
+
+namespace weir::audit {
+
+struct ExportSummary {
+  uint64_t begin = 0;  // number of the first record
+  uint64_t end = 0;    // one more than the number of the last
+  uint64_t checkpoints = 0;
+};
+
+// Exports the records whose time is in [from_us, to_us), and those behind them up to the next
+// checkpoint, into the directory `out_dir`, which must not exist. kNotFound when there are none.
+absl::StatusOr<ExportSummary> ExportLedger(const std::string& dir, std::optional<int64_t> from_us,
+                                           std::optional<int64_t> to_us,
+                                           const std::string& out_dir);
+
+// Verifies an export; needs nothing but its directory. Demands signatures by all of `keys` on every
+// checkpoint; without keys, by those that the export itself names. A status other than OK means
+// that it could not be read.
+absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir,
+                                          const std::vector<VerifierKey>& keys);
+
+}  // namespace weir::audit

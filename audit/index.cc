@@ -1,0 +1,252 @@
+#include "audit/index.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "audit/concat.h"
+
+namespace weir::audit {
+namespace {
+
+// A page that fits into a leaf of the B-tree is read by one access.
+constexpr size_t kPageBytes = 4'000;
+constexpr size_t kBitmapBytes = kSegmentRecords / 8;
+
+constexpr std::string_view kRecordKeys[] = {"kind", "exchange", "app", "user", "model", "action"};
+constexpr std::string_view kFindingKeys[] = {"rule", "category"};
+
+// The place behind the JSON string that begins at `at`.
+size_t SkipString(std::string_view text, size_t at) {
+  for (++at; at < text.size(); ++at) {
+    if (text[at] == '\\') {
+      ++at;
+    } else if (text[at] == '"') {
+      return at + 1;
+    }
+  }
+  return text.size();
+}
+
+// Walks the members of the object that begins at `at` and returns the place behind it. `member`
+// gets each key and the place of its value, and returns the place behind the value.
+template <typename Member>
+size_t WalkObject(std::string_view text, size_t at, Member member) {
+  ++at;
+  while (at < text.size() && text[at] == '"') {
+    const size_t key_end = SkipString(text, at);
+    const std::string_view key = text.substr(at + 1, std::max(key_end, at + 2) - at - 2);
+    at = member(key, at, key_end + 1);
+    if (at < text.size() && text[at] == ',') ++at;
+  }
+  return at + 1;
+}
+
+size_t SkipScalar(std::string_view text, size_t at) {
+  if (at < text.size() && text[at] == '"') return SkipString(text, at);
+  return std::min(text.find_first_of(",}", at), text.size());
+}
+
+template <size_t kCount>
+bool IsIn(std::string_view key, const std::string_view (&keys)[kCount]) {
+  return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
+}
+
+void AppendTerm(Term term, std::string& out) {
+  for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(term >> shift);
+}
+
+Term ReadTerm(std::string_view bytes) {
+  Term term = 0;
+  for (size_t i = 0; i < sizeof term; ++i) {
+    term = (term << 8) | static_cast<unsigned char>(bytes[i]);
+  }
+  return term;
+}
+
+void AppendVarint(uint64_t value, std::string& out) {
+  while (value >= 0x80) {
+    out += static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  out += static_cast<char>(value);
+}
+
+// Takes a varint off `bytes`; false when they end inside it.
+bool TakeVarint(std::string_view& bytes, uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
+    const auto byte = static_cast<unsigned char>(bytes.front());
+    bytes.remove_prefix(1);
+    value |= uint64_t{byte & 0x7FU} << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Term TermOf(std::string_view field_and_value) {
+  uint64_t hash = field_and_value.size();
+  const auto mix = [&hash](std::string_view bytes) {
+    uint64_t word = 0;  // little end first, zeros behind
+    std::memcpy(&word, bytes.data(), bytes.size());
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15;
+    hash ^= hash >> 32;
+  };
+  static_assert(std::endian::native == std::endian::little);
+  for (; field_and_value.size() >= 8; field_and_value.remove_prefix(8)) {
+    mix(field_and_value.substr(0, 8));
+  }
+  if (!field_and_value.empty()) mix(field_and_value);
+  return hash;
+}
+
+void ForEachTerm(std::string_view encoded,
+                 absl::FunctionRef<void(std::string_view field_and_value)> see) {
+  WalkObject(encoded, 0, [&](std::string_view key, size_t member_at, size_t at) {
+    if (key != "findings") {
+      const size_t end = SkipScalar(encoded, at);
+      if (IsIn(key, kRecordKeys)) see(encoded.substr(member_at, end - member_at));
+      return end;
+    }
+    ++at;  // the bracket
+    while (at < encoded.size() && encoded[at] == '{') {
+      at = WalkObject(encoded, at, [&](std::string_view inner, size_t inner_at, size_t value_at) {
+        const size_t end = SkipScalar(encoded, value_at);
+        if (IsIn(inner, kFindingKeys)) see(encoded.substr(inner_at, end - inner_at));
+        return end;
+      });
+      if (at < encoded.size() && encoded[at] == ',') ++at;
+    }
+    return at + 1;
+  });
+}
+
+void SegmentBuilder::Add(uint64_t seq, std::string_view encoded) {
+  const auto offset = static_cast<uint32_t>(seq % kSegmentRecords);
+  ForEachTerm(encoded, [&](std::string_view text) { entries_.push_back({TermOf(text), offset}); });
+}
+
+std::vector<IndexPage> SegmentBuilder::Finish(uint64_t segment) {
+  // Entries came in order of offset, so a stable order by term is an order by both.
+  std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+    return a.term != b.term ? a.term < b.term : a.offset < b.offset;
+  });
+  entries_.erase(std::unique(entries_.begin(), entries_.end()), entries_.end());
+
+  std::vector<IndexPage> pages = {{.id = IndexPageId(segment, 0), .bytes = {}}};
+  std::string postings;
+  for (auto begin = entries_.begin(); begin != entries_.end();) {
+    const auto end = std::find_if(
+        begin, entries_.end(), [begin](const Entry& entry) { return entry.term != begin->term; });
+    postings.clear();
+    uint32_t next = 0;
+    for (auto entry = begin; entry != end; ++entry) {
+      AppendVarint(entry->offset - next, postings);
+      next = entry->offset + 1;
+    }
+    if (postings.size() >= kBitmapBytes) {
+      postings.assign(kBitmapBytes, '\0');
+      for (auto entry = begin; entry != end; ++entry) {
+        char& byte = postings[entry->offset / 8];
+        byte = static_cast<char>(byte | (1 << (entry->offset % 8)));
+      }
+    }
+    if (pages.size() == 1 || pages.back().bytes.size() + postings.size() + 12 > kPageBytes) {
+      AppendTerm(begin->term, pages.front().bytes);
+      pages.push_back({.id = IndexPageId(segment, pages.size()), .bytes = {}});
+    }
+    AppendTerm(begin->term, pages.back().bytes);
+    AppendVarint(postings.size(), pages.back().bytes);
+    pages.back().bytes += postings;
+    begin = end;
+  }
+  entries_.clear();
+  return pages;
+}
+
+absl::StatusOr<SegmentReader> SegmentReader::Prepare(const Database& db) {
+  SegmentReader reader;
+  absl::StatusOr<Statement> last = db.Prepare("SELECT max(id) FROM index_pages");
+  absl::StatusOr<Statement> page = db.Prepare("SELECT page FROM index_pages WHERE id = ?1");
+  if (!last.ok()) return last.status();
+  if (!page.ok()) return page.status();
+  reader.last_page_ = *std::move(last);
+  reader.page_ = *std::move(page);
+  return reader;
+}
+
+absl::StatusOr<uint64_t> SegmentReader::Count() {
+  absl::StatusOr<bool> row = last_page_.Step();
+  const uint64_t last = row.ok() && *row ? last_page_.Uint(0) : 0;
+  last_page_.Reset();
+  if (!row.ok()) return row.status();
+  // Every segment has terms, so its last page is never its directory, number 0.
+  return last == 0 ? 0 : (last >> 20) + 1;
+}
+
+absl::StatusOr<std::string> SegmentReader::Page(int64_t id) {
+  page_.Bind(1, id);
+  absl::StatusOr<bool> row = page_.Step();
+  absl::StatusOr<std::string> bytes = !row.ok() ? absl::StatusOr<std::string>(row.status())
+                                      : *row    ? std::string(page_.Bytes(0))
+                                                : std::string();
+  page_.Reset();
+  return bytes;
+}
+
+absl::StatusOr<bool> SegmentReader::Narrow(uint64_t segment, Term term, Postings& postings) {
+  const auto damaged = [segment] {
+    return absl::DataLossError(
+        Concat("the index of segment ", segment, " is damaged: run `weir audit verify`"));
+  };
+  absl::StatusOr<std::string> directory = Page(IndexPageId(segment, 0));
+  if (!directory.ok()) return directory.status();
+  if (directory->empty() || directory->size() % sizeof(Term) != 0) return damaged();
+  // The last page whose first term is not behind ours.
+  uint64_t page = 0;
+  for (uint64_t below = directory->size() / sizeof(Term); below > 0;) {
+    const uint64_t half = below / 2;
+    if (ReadTerm(std::string_view(*directory).substr((page + half) * sizeof(Term))) <= term) {
+      page += half + 1;
+      below -= half + 1;
+    } else {
+      below = half;
+    }
+  }
+  if (page == 0) {
+    postings.reset();
+    return false;
+  }
+  absl::StatusOr<std::string> bytes = Page(IndexPageId(segment, page));
+  if (!bytes.ok()) return bytes.status();
+  std::string_view rest = *bytes;
+  while (rest.size() > sizeof(Term)) {
+    const Term found = ReadTerm(rest);
+    rest.remove_prefix(sizeof(Term));
+    uint64_t length = 0;
+    if (!TakeVarint(rest, length) || length > rest.size()) return damaged();
+    std::string_view list = rest.substr(0, length);
+    rest.remove_prefix(length);
+    if (found != term) continue;
+    Postings carried;
+    if (length == kBitmapBytes) {
+      for (size_t i = 0; i < kSegmentRecords; ++i) {
+        if ((static_cast<unsigned char>(list[i / 8]) >> (i % 8) & 1) != 0) carried.set(i);
+      }
+    } else {
+      for (uint64_t next = 0, delta = 0; !list.empty(); ++next) {
+        if (!TakeVarint(list, delta) || delta >= kSegmentRecords - next) return damaged();
+        next += delta;
+        carried.set(next);
+      }
+    }
+    postings &= carried;
+    return postings.any();
+  }
+  postings.reset();
+  return false;
+}
+
+}  // namespace weir::audit

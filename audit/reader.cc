@@ -1,0 +1,504 @@
+#include "audit/reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "audit/concat.h"
+#include "audit/files.h"
+#include "audit/index.h"
+#include "audit/store.h"
+#include "audit/tables.h"
+#include "audit/verify.h"
+
+namespace weir::audit {
+namespace {
+
+// One read transaction: everything in it sees the ledger as it was when it began.
+class Snapshot {
+ public:
+  explicit Snapshot(const Database& db) : db_(db), status_(db.Execute("BEGIN")) {}
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+  ~Snapshot() {
+    if (status_.ok()) db_.Execute("ROLLBACK").IgnoreError();
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  const Database& db_;
+  const absl::Status status_;
+};
+
+// A query in the words of the records: as terms, and as the fields of a record that has passed
+// through the same encoding, so that cut and repaired text is compared with the like.
+struct Filter {
+  explicit Filter(const Query& query);
+  bool Matches(const Record& record) const;
+  // Whether the encoded record has every term.
+  bool HasTerms(std::string_view encoded) const;
+
+  Query query;
+  std::vector<std::string> texts;
+  std::vector<Term> terms;
+};
+
+Filter::Filter(const Query& wanted) : query(wanted) {
+  Record probe;
+  probe.exchange = wanted.exchange;
+  probe.app = wanted.app;
+  probe.user = wanted.user;
+  probe.action = wanted.action;
+  probe.model = wanted.model;
+  probe.kind = wanted.kind.value_or(RecordKind::kService);
+  if (!wanted.rule.empty() || !wanted.category.empty()) {
+    probe.findings.emplace_back();
+    probe.findings[0].rule = wanted.rule;
+    probe.findings[0].category = wanted.category;
+  }
+  const std::string encoded = Encode(probe);
+  bool kind = true;  // comes first and always
+  ForEachTerm(encoded, [&](std::string_view text) {
+    if (!std::exchange(kind, false) || wanted.kind) texts.emplace_back(text);
+  });
+  for (const std::string& text : texts) terms.push_back(TermOf(text));
+  if (absl::StatusOr<Record> spelled = Decode(encoded); spelled.ok()) {
+    query.exchange = spelled->exchange;
+    query.app = spelled->app;
+    query.user = spelled->user;
+    query.action = spelled->action;
+    query.model = spelled->model;
+    if (!spelled->findings.empty()) {
+      query.rule = spelled->findings[0].rule;
+      query.category = spelled->findings[0].category;
+    }
+  }
+}
+
+bool Filter::Matches(const Record& record) const {
+  const auto is = [](const std::string& wanted, const std::string& value) {
+    return wanted.empty() || wanted == value;
+  };
+  const auto some_finding = [&](const std::string& wanted, std::string FindingEntry::*field) {
+    return wanted.empty() ||
+           std::any_of(record.findings.begin(), record.findings.end(),
+                       [&](const FindingEntry& finding) { return finding.*field == wanted; });
+  };
+  return (!query.from_us || record.time_us >= *query.from_us) &&
+         (!query.to_us || record.time_us < *query.to_us) &&
+         (!query.kind || record.kind == *query.kind) &&
+         (!query.before_seq || record.seq < *query.before_seq) &&
+         is(query.exchange, record.exchange) && is(query.app, record.app) &&
+         is(query.user, record.user) && is(query.action, record.action) &&
+         is(query.model, record.model) && some_finding(query.rule, &FindingEntry::rule) &&
+         some_finding(query.category, &FindingEntry::category);
+}
+
+bool Filter::HasTerms(std::string_view encoded) const {
+  if (texts.empty()) return true;
+  uint32_t missing = (1U << texts.size()) - 1;
+  ForEachTerm(encoded, [&](std::string_view text) {
+    for (size_t i = 0; i < texts.size(); ++i) {
+      if (text == texts[i]) missing &= ~(1U << i);
+    }
+  });
+  return missing == 0;
+}
+
+}  // namespace
+
+class Reader::Impl {
+ public:
+  static absl::StatusOr<std::unique_ptr<Impl>> Open(const std::string& dir);
+
+  absl::StatusOr<QueryPage> Find(const Query& query);
+  absl::StatusOr<Found> Get(uint64_t seq);
+  absl::StatusOr<Evidence> Prove(uint64_t seq);
+  absl::StatusOr<std::vector<Hash>> ProveConsistency(uint64_t old_size, uint64_t size);
+  absl::StatusOr<std::string> LatestCheckpoint();
+  absl::StatusOr<uint64_t> Size();
+  absl::StatusOr<uint64_t> FirstFrom(int64_t time_us);
+  absl::StatusOr<std::vector<std::string>> Checkpoints(uint64_t begin, uint64_t end);
+  absl::StatusOr<uint64_t> SignedSize();
+  absl::StatusOr<uint64_t> CheckpointedSize(uint64_t size);
+  absl::Status Scan(uint64_t begin, uint64_t end,
+                    const std::function<absl::Status(std::string_view encoded)>& see);
+  absl::StatusOr<std::vector<Hash>> Roots(uint64_t size);
+  absl::StatusOr<VerifyReport> Verify(const std::vector<VerifierKey>& keys);
+
+ private:
+  // The records of a search so far; full when it has one more than asked for, which only tells
+  // that there is a next page.
+  struct Search {
+    Filter filter;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+    std::vector<Found> found;
+    bool Full() const { return found.size() > filter.query.limit; }
+  };
+
+  absl::StatusOr<uint64_t> FirstBelow(uint64_t size, int64_t time_us);
+  absl::Status SearchBatches(uint64_t begin, uint64_t end, Search& search);
+  absl::Status SearchSegment(uint64_t segment, Search& search);
+  static absl::Status Consider(std::string_view encoded, Search& search);
+
+  std::string dir_;
+  Database db_;
+  std::unique_ptr<Tables> tables_;
+  std::unique_ptr<SegmentReader> segments_;
+  Statement batches_before_;  // newest first
+  Statement time_at_;
+  Statement last_checkpoint_;
+};
+
+absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::string& dir) {
+  auto impl = std::make_unique<Impl>();
+  impl->dir_ = dir;
+  absl::StatusOr<Database> db = Database::OpenReader(dir + "/ledger.db");
+  if (!db.ok()) return db.status();
+  impl->db_ = *std::move(db);
+  absl::StatusOr<Tables> tables = Tables::Prepare(impl->db_);
+  if (!tables.ok()) return tables.status();
+  impl->tables_ = std::make_unique<Tables>(*std::move(tables));
+  absl::StatusOr<SegmentReader> segments = SegmentReader::Prepare(impl->db_);
+  if (!segments.ok()) return segments.status();
+  impl->segments_ = std::make_unique<SegmentReader>(*std::move(segments));
+  const auto prepare = [&impl](std::string_view sql, Statement& statement) {
+    absl::StatusOr<Statement> prepared = impl->db_.Prepare(sql);
+    if (prepared.ok()) statement = *std::move(prepared);
+    return prepared.status();
+  };
+  absl::Status status = prepare(
+      "SELECT * FROM batches WHERE first_seq < ?1 ORDER BY first_seq DESC", impl->batches_before_);
+  status.Update(
+      prepare("SELECT first_seq, count, time_us FROM batches WHERE first_seq <= ?1"
+              " ORDER BY first_seq DESC LIMIT 1",
+              impl->time_at_));
+  status.Update(prepare("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1",
+                        impl->last_checkpoint_));
+  if (!status.ok()) return status;
+  return impl;
+}
+
+// The number of the first record whose time is `time_us` or later; `size` when there is none.
+// Time never falls along the sequence, so halving finds it.
+absl::StatusOr<uint64_t> Reader::Impl::FirstBelow(uint64_t size, int64_t time_us) {
+  uint64_t begin = 0;
+  uint64_t end = size;
+  while (begin < end) {
+    time_at_.Bind(1, begin + (end - begin) / 2);
+    absl::StatusOr<bool> row = time_at_.Step();
+    const uint64_t first = row.ok() && *row ? time_at_.Uint(0) : 0;
+    const uint64_t behind = row.ok() && *row ? first + time_at_.Uint(1) : end;
+    const bool earlier = row.ok() && *row && time_at_.Int(2) < time_us;
+    time_at_.Reset();
+    if (!row.ok()) return row.status();
+    if (earlier) {
+      begin = std::max(behind, begin + 1);
+    } else {
+      end = std::min(first, end - 1);
+    }
+  }
+  return std::min(begin, size);
+}
+
+absl::Status Reader::Impl::Consider(std::string_view encoded, Search& search) {
+  if (!search.filter.HasTerms(encoded)) return absl::OkStatus();
+  absl::StatusOr<Record> record = Decode(encoded);
+  if (!record.ok()) {
+    return absl::DataLossError(Concat("a record of the ledger is damaged (",
+                                      record.status().message(), "): run `weir audit verify`"));
+  }
+  if (search.filter.Matches(*record)) {
+    search.found.push_back({*std::move(record), std::string(encoded)});
+  }
+  return absl::OkStatus();
+}
+
+// Looks at every record from `end` down to `begin`.
+absl::Status Reader::Impl::SearchBatches(uint64_t begin, uint64_t end, Search& search) {
+  if (begin >= end) return absl::OkStatus();
+  batches_before_.Bind(1, end);
+  absl::Status status;
+  uint64_t next = end;  // everything from here on has been looked at
+  while (status.ok() && next > begin && !search.Full()) {
+    absl::StatusOr<bool> row = batches_before_.Step();
+    status = row.status();
+    if (!row.ok() || !*row) break;
+    const Batch batch = ReadBatch(batches_before_);
+    absl::StatusOr<std::vector<std::string_view>> records = SplitRecords(batch);
+    status = records.status();
+    for (uint64_t i = records.ok() ? records->size() : 0; i > 0 && status.ok(); --i) {
+      const uint64_t seq = batch.first_seq + i - 1;
+      if (seq < end && seq >= begin && !search.Full()) status = Consider((*records)[i - 1], search);
+    }
+    next = batch.first_seq;
+  }
+  batches_before_.Reset();
+  return status;
+}
+
+// Looks at the records of a segment that the index names, newest first.
+absl::Status Reader::Impl::SearchSegment(uint64_t segment, Search& search) {
+  Postings postings;
+  postings.set();
+  for (const Term term : search.filter.terms) {
+    absl::StatusOr<bool> left = segments_->Narrow(segment, term, postings);
+    if (!left.ok()) return left.status();
+    if (!*left) return absl::OkStatus();
+  }
+  const uint64_t base = segment * kSegmentRecords;
+  const uint64_t begin = std::max(search.begin, base);
+  uint64_t end = std::min(search.end, base + kSegmentRecords);
+  // Named records that lie close together come in one walk over their batches.
+  while (end > begin && !search.Full()) {
+    while (end > begin && !postings.test(end - 1 - base)) --end;
+    uint64_t run = end;
+    while (run > begin && postings.test(run - 1 - base)) --run;
+    if (absl::Status status = SearchBatches(run, end, search); !status.ok()) return status;
+    end = run;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<QueryPage> Reader::Impl::Find(const Query& query) {
+  if (query.limit == 0) return absl::InvalidArgumentError("the limit must be at least 1");
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  absl::StatusOr<uint64_t> size = tables_->Size();
+  if (!size.ok()) return size.status();
+  absl::StatusOr<uint64_t> segments = segments_->Count();
+  if (!segments.ok()) return segments.status();
+
+  Search search{.filter = Filter(query), .begin = 0, .end = *size, .found = {}};
+  if (query.before_seq) search.end = std::min(search.end, *query.before_seq);
+  if (query.from_us) {
+    absl::StatusOr<uint64_t> first = FirstBelow(*size, *query.from_us);
+    if (!first.ok()) return first.status();
+    search.begin = *first;
+  }
+  if (query.to_us) {
+    absl::StatusOr<uint64_t> first = FirstBelow(*size, *query.to_us);
+    if (!first.ok()) return first.status();
+    search.end = std::min(search.end, *first);
+  }
+
+  // What no index covers is looked at record by record; so is everything when nothing but time is
+  // asked for.
+  const uint64_t indexed = search.filter.terms.empty() ? 0 : *segments * kSegmentRecords;
+  absl::Status status = SearchBatches(std::max(search.begin, indexed), search.end, search);
+  search.end = std::min(search.end, indexed);
+  for (uint64_t behind = (search.end + kSegmentRecords - 1) / kSegmentRecords;
+       status.ok() && !search.Full() && behind * kSegmentRecords > search.begin; --behind) {
+    status = SearchSegment(behind - 1, search);
+  }
+  if (!status.ok()) return status;
+
+  QueryPage page;
+  page.records = std::move(search.found);
+  if (page.records.size() > query.limit) {
+    page.records.pop_back();
+    page.next_before_seq = page.records.back().record.seq;
+  }
+  return page;
+}
+
+absl::StatusOr<Found> Reader::Impl::Get(uint64_t seq) {
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  absl::StatusOr<std::string> encoded = tables_->Get(seq);
+  if (!encoded.ok()) return encoded.status();
+  absl::StatusOr<Record> record = Decode(*encoded);
+  if (!record.ok()) {
+    return absl::DataLossError(
+        Concat("record ", seq, " is damaged (", record.status().message(), ")"));
+  }
+  return Found{*std::move(record), *std::move(encoded)};
+}
+
+absl::StatusOr<Evidence> Reader::Impl::Prove(uint64_t seq) {
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  Evidence evidence{.index = seq, .encoded = {}, .proof = {}, .checkpoint = {}};
+  absl::StatusOr<std::string> encoded = tables_->Get(seq);
+  if (!encoded.ok()) return encoded.status();
+  evidence.encoded = *std::move(encoded);
+  absl::StatusOr<bool> row = last_checkpoint_.Step();
+  uint64_t size = 0;
+  if (row.ok() && *row) {
+    size = last_checkpoint_.Uint(0);
+    evidence.checkpoint = std::string(last_checkpoint_.Bytes(1));
+  }
+  last_checkpoint_.Reset();
+  if (!row.ok()) return row.status();
+  if (size <= seq) {
+    return absl::FailedPreconditionError(
+        Concat("record ", seq,
+               " is not yet under a signed checkpoint: ask again in a second, or let the "
+               "gateway start once if it was killed"));
+  }
+  absl::StatusOr<std::vector<Hash>> proof = InclusionProof(seq, size, tables_->Nodes(size));
+  if (!proof.ok()) return proof.status();
+  evidence.proof = *std::move(proof);
+  return evidence;
+}
+
+absl::StatusOr<std::vector<Hash>> Reader::Impl::ProveConsistency(uint64_t old_size, uint64_t size) {
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  absl::StatusOr<uint64_t> whole = tables_->Size();
+  if (!whole.ok()) return whole.status();
+  if (size > *whole) {
+    return absl::InvalidArgumentError(
+        Concat("the ledger has ", *whole, " records, there is no tree of size ", size));
+  }
+  return ConsistencyProof(old_size, size, tables_->Nodes(size));
+}
+
+absl::StatusOr<std::string> Reader::Impl::LatestCheckpoint() {
+  absl::StatusOr<bool> row = last_checkpoint_.Step();
+  std::string note = row.ok() && *row ? std::string(last_checkpoint_.Bytes(1)) : "";
+  last_checkpoint_.Reset();
+  if (!row.ok()) return row.status();
+  if (note.empty()) return absl::NotFoundError("the ledger has no checkpoint yet");
+  return note;
+}
+
+absl::StatusOr<uint64_t> Reader::Impl::Size() {
+  return tables_->Size();
+}
+
+absl::StatusOr<uint64_t> Reader::Impl::FirstFrom(int64_t time_us) {
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  absl::StatusOr<uint64_t> size = tables_->Size();
+  if (!size.ok()) return size.status();
+  return FirstBelow(*size, time_us);
+}
+
+absl::StatusOr<std::vector<std::string>> Reader::Impl::Checkpoints(uint64_t begin, uint64_t end) {
+  absl::StatusOr<Statement> select =
+      db_.Prepare("SELECT note FROM checkpoints WHERE size > ?1 AND size <= ?2 ORDER BY size");
+  if (!select.ok()) return select.status();
+  select->Bind(1, begin);
+  select->Bind(2, end);
+  std::vector<std::string> notes;
+  absl::StatusOr<bool> row = select->Step();
+  for (; row.ok() && *row; row = select->Step()) notes.emplace_back(select->Bytes(0));
+  if (!row.ok()) return row.status();
+  return notes;
+}
+
+absl::StatusOr<uint64_t> Reader::Impl::SignedSize() {
+  absl::StatusOr<int64_t> size = ReadInt(db_, "SELECT coalesce(max(size), 0) FROM checkpoints");
+  if (!size.ok()) return size.status();
+  return static_cast<uint64_t>(*size);
+}
+
+absl::StatusOr<uint64_t> Reader::Impl::CheckpointedSize(uint64_t size) {
+  absl::StatusOr<Statement> select =
+      db_.Prepare("SELECT size FROM checkpoints WHERE size >= ?1 ORDER BY size LIMIT 1");
+  if (!select.ok()) return select.status();
+  select->Bind(1, size);
+  absl::StatusOr<bool> row = select->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return absl::NotFoundError(Concat("no checkpoint covers ", size, " records yet"));
+  return select->Uint(0);
+}
+
+absl::Status Reader::Impl::Scan(uint64_t begin, uint64_t end,
+                                const std::function<absl::Status(std::string_view encoded)>& see) {
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  return tables_->Scan(begin, end, [&](const Batch& batch) {
+    absl::StatusOr<std::vector<std::string_view>> records = SplitRecords(batch);
+    absl::Status status = records.status();
+    for (uint64_t i = 0; status.ok() && i < batch.count; ++i) {
+      const uint64_t seq = batch.first_seq + i;
+      if (seq >= begin && seq < end) status = see((*records)[i]);
+    }
+    return status;
+  });
+}
+
+absl::StatusOr<std::vector<Hash>> Reader::Impl::Roots(uint64_t size) {
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  return RootsAt(size, tables_->Nodes(size));
+}
+
+absl::StatusOr<VerifyReport> Reader::Impl::Verify(const std::vector<VerifierKey>& given) {
+  VerifyReport report;
+  std::vector<VerifierKey> keys = given;
+  if (keys.empty()) {
+    const absl::StatusOr<std::string> text = ReadFile(dir_ + "/ledger.vkey");
+    if (!text.ok()) return text.status();
+    absl::StatusOr<VerifierKey> key = VerifierKey::Parse(*text);
+    if (!key.ok()) {
+      report.reason = Concat("ledger.vkey was altered: ", key.status().message());
+      return report;
+    }
+    keys.push_back(*std::move(key));
+  }
+  // Before the snapshot: a checkpoint is in the store before it is in the file.
+  std::string latest;
+  if (const std::string path = dir_ + "/ledger.checkpoint"; FileExists(path)) {
+    absl::StatusOr<std::string> text = ReadFile(path);
+    if (!text.ok()) return text.status();
+    latest = *std::move(text);
+  }
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  return VerifyStore(db_, latest, keys);
+}
+
+Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Reader::~Reader() = default;
+
+absl::StatusOr<std::unique_ptr<Reader>> Reader::Open(const std::string& dir) {
+  absl::StatusOr<std::unique_ptr<Impl>> impl = Impl::Open(dir);
+  if (!impl.ok()) return impl.status();
+  return std::unique_ptr<Reader>(new Reader(*std::move(impl)));
+}
+
+absl::StatusOr<QueryPage> Reader::Find(const Query& query) {
+  return impl_->Find(query);
+}
+absl::StatusOr<Found> Reader::Get(uint64_t seq) {
+  return impl_->Get(seq);
+}
+absl::StatusOr<Evidence> Reader::Prove(uint64_t seq) {
+  return impl_->Prove(seq);
+}
+absl::StatusOr<std::vector<Hash>> Reader::ProveConsistency(uint64_t old_size, uint64_t size) {
+  return impl_->ProveConsistency(old_size, size);
+}
+absl::StatusOr<std::string> Reader::LatestCheckpoint() {
+  return impl_->LatestCheckpoint();
+}
+absl::StatusOr<uint64_t> Reader::Size() {
+  return impl_->Size();
+}
+absl::StatusOr<uint64_t> Reader::FirstFrom(int64_t time_us) {
+  return impl_->FirstFrom(time_us);
+}
+absl::StatusOr<std::vector<std::string>> Reader::Checkpoints(uint64_t begin, uint64_t end) {
+  return impl_->Checkpoints(begin, end);
+}
+absl::StatusOr<uint64_t> Reader::SignedSize() {
+  return impl_->SignedSize();
+}
+absl::StatusOr<uint64_t> Reader::CheckpointedSize(uint64_t size) {
+  return impl_->CheckpointedSize(size);
+}
+absl::Status Reader::Scan(uint64_t begin, uint64_t end,
+                          const std::function<absl::Status(std::string_view encoded)>& see) {
+  return impl_->Scan(begin, end, see);
+}
+absl::StatusOr<std::vector<Hash>> Reader::Roots(uint64_t size) {
+  return impl_->Roots(size);
+}
+absl::StatusOr<VerifyReport> Reader::Verify(const std::vector<VerifierKey>& keys) {
+  return impl_->Verify(keys);
+}
+
+}  // namespace weir::audit
