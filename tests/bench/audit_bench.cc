@@ -4,12 +4,11 @@
 //
 // The ledger lies in TMPDIR, whose disk decides the figures.
 #include <algorithm>
-#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -66,31 +65,50 @@ void Append(benchmark::State& state, Durability durability) {
   }
 }
 
+// Latencies of receipts, gathered on the writer's thread.
+class Answers {
+ public:
+  explicit Answers(size_t count) : latencies_us_(count) {}
+
+  Ledger::Done Expect(size_t i) {
+    return [this, i, begin = Clock::now()](const absl::StatusOr<Receipt>& receipt) {
+      const std::chrono::duration<double, std::micro> latency = Clock::now() - begin;
+      const std::lock_guard lock(mu_);
+      if (receipt.ok()) latencies_us_[i] = latency.count();
+      if (++answered_ == latencies_us_.size()) all_.notify_all();
+    };
+  }
+  // Waits for all, or until a moment.
+  void WaitUntil(Clock::time_point until) {
+    std::unique_lock lock(mu_);
+    all_.wait_until(lock, until, [this] { return answered_ == latencies_us_.size(); });
+  }
+  std::vector<double> Sorted() {
+    std::sort(latencies_us_.begin(), latencies_us_.end());
+    return latencies_us_;
+  }
+
+ private:
+  std::mutex mu_;
+  std::condition_variable all_;
+  size_t answered_ = 0;
+  std::vector<double> latencies_us_;
+};
+
 void Paced(benchmark::State& state, Durability durability) {
   const std::unique_ptr<OpenLedger> open = MakeLedger(durability);
   constexpr size_t kRecords = 6'000;
   constexpr std::chrono::microseconds kPause(500);
-  std::vector<double> latencies_us(kRecords);
-  std::atomic<size_t> answered{0};
+  Answers answers(kRecords);
   for (auto _ : state) {
     Clock::time_point next = Clock::now();
     for (size_t i = 0; i < kRecords; ++i) {
-      std::this_thread::sleep_until(next += kPause);
-      open->ledger->Append(
-          TypicalRecord(i), [&latencies_us, &answered, i, begin = Clock::now()](
-                                const absl::StatusOr<Receipt>& receipt) {
-            if (receipt.ok()) {
-              latencies_us[i] =
-                  std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
-            }
-            answered.fetch_add(1, std::memory_order_release);
-          });
+      answers.WaitUntil(next += kPause);
+      open->ledger->Append(TypicalRecord(i), answers.Expect(i));
     }
-    while (answered.load(std::memory_order_acquire) < kRecords) {
-      std::this_thread::sleep_for(kPause);
-    }
+    answers.WaitUntil(Clock::now() + std::chrono::seconds(10));
   }
-  std::sort(latencies_us.begin(), latencies_us.end());
+  const std::vector<double> latencies_us = answers.Sorted();
   state.counters["p50_us"] = latencies_us[kRecords / 2];
   state.counters["p99_us"] = latencies_us[kRecords * 99 / 100];
   state.counters["max_us"] = latencies_us.back();
