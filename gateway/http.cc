@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 #include <optional>
 
 #include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+#include <absl/time/time.h>
 
 #include "gateway/http_parse.h"
 #include "rules/status_macros.h"
@@ -128,17 +129,14 @@ absl::Status BrokenField() {
 }
 
 void AppendDate(std::string& out) {
-  thread_local time_t formatted_for = 0;
-  thread_local char text[48];
-  thread_local size_t size = 0;
-  const time_t now = std::time(nullptr);
+  thread_local absl::Time formatted_for = absl::InfinitePast();
+  thread_local std::string field;
+  const absl::Time now = absl::FromTimeT(absl::ToTimeT(absl::Now()));
   if (now != formatted_for) {
-    tm utc;
-    gmtime_r(&now, &utc);
-    size = std::strftime(text, sizeof text, "date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+    field = absl::FormatTime("date: %a, %d %b %Y %H:%M:%S GMT\r\n", now, absl::UTCTimeZone());
     formatted_for = now;
   }
-  out.append(text, size);
+  out.append(field);
 }
 
 void AppendChunk(std::string_view piece, std::string& out) {
@@ -162,88 +160,51 @@ std::string_view Find(const HeaderFields& fields, std::string_view name) {
 }
 
 std::string_view ReasonPhrase(int status) {
-  switch (status) {
-    case 100:
-      return "Continue";
-    case 200:
-      return "OK";
-    case 201:
-      return "Created";
-    case 202:
-      return "Accepted";
-    case 204:
-      return "No Content";
-    case 301:
-      return "Moved Permanently";
-    case 302:
-      return "Found";
-    case 303:
-      return "See Other";
-    case 304:
-      return "Not Modified";
-    case 307:
-      return "Temporary Redirect";
-    case 308:
-      return "Permanent Redirect";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 402:
-      return "Payment Required";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 406:
-      return "Not Acceptable";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 410:
-      return "Gone";
-    case 411:
-      return "Length Required";
-    case 412:
-      return "Precondition Failed";
-    case 413:
-      return "Content Too Large";
-    case 414:
-      return "URI Too Long";
-    case 415:
-      return "Unsupported Media Type";
-    case 417:
-      return "Expectation Failed";
-    case 421:
-      return "Misdirected Request";
-    case 422:
-      return "Unprocessable Content";
-    case 424:
-      return "Failed Dependency";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 451:
-      return "Unavailable For Legal Reasons";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 529:
-      return "Overloaded";
-    default:
-      return "Status";
+  static constexpr std::pair<int, std::string_view> kPhrases[] = {
+      {100, "Continue"},
+      {200, "OK"},
+      {201, "Created"},
+      {202, "Accepted"},
+      {204, "No Content"},
+      {301, "Moved Permanently"},
+      {302, "Found"},
+      {303, "See Other"},
+      {304, "Not Modified"},
+      {307, "Temporary Redirect"},
+      {308, "Permanent Redirect"},
+      {400, "Bad Request"},
+      {401, "Unauthorized"},
+      {402, "Payment Required"},
+      {403, "Forbidden"},
+      {404, "Not Found"},
+      {405, "Method Not Allowed"},
+      {406, "Not Acceptable"},
+      {408, "Request Timeout"},
+      {409, "Conflict"},
+      {410, "Gone"},
+      {411, "Length Required"},
+      {412, "Precondition Failed"},
+      {413, "Content Too Large"},
+      {414, "URI Too Long"},
+      {415, "Unsupported Media Type"},
+      {417, "Expectation Failed"},
+      {421, "Misdirected Request"},
+      {422, "Unprocessable Content"},
+      {424, "Failed Dependency"},
+      {429, "Too Many Requests"},
+      {431, "Request Header Fields Too Large"},
+      {451, "Unavailable For Legal Reasons"},
+      {500, "Internal Server Error"},
+      {501, "Not Implemented"},
+      {502, "Bad Gateway"},
+      {503, "Service Unavailable"},
+      {504, "Gateway Timeout"},
+      {529, "Overloaded"},
+  };
+  for (const auto& [known, phrase] : kPhrases) {
+    if (known == status) return phrase;
   }
+  return "Status";
 }
 
 // ---- The server's side.
@@ -260,11 +221,18 @@ struct HttpServerStream::State {
     body_unread = true;  // Whatever follows cannot be trusted to be the next request.
     return why;
   }
-  void BeginResponse(bool close) {
-    begun = true;
-    if (close || body_unread) keep_alive = false;
+  // Why `what` of a request does not arrive, from a read that failed or found the end.
+  absl::Status Interrupted(const absl::StatusOr<size_t>& read, const char* what) {
+    const std::string peer(stream->peer());
+    if (read.ok()) {
+      return Refuse(absl::UnavailableError(
+          absl::StrCat(peer, " closed the connection in the middle of a request's ", what)));
+    }
+    if (!absl::IsDeadlineExceeded(read.status())) return Refuse(read.status());
+    return Refuse(absl::DeadlineExceededError(
+        absl::StrCat(peer, " did not send the whole ", what, " of its request in time")));
   }
-  bool AppendHead(const HttpResponseHead& head);
+  bool AppendHead(const HttpResponseHead& head, bool close);
 
   static Task<absl::Status> WriteOut(std::shared_ptr<State> s, std::string_view body, bool last);
   Task<void> Drain();
@@ -283,13 +251,15 @@ struct HttpServerStream::State {
 };
 
 // The status line and the fields; framing and the empty line are the caller's.
-bool HttpServerStream::State::AppendHead(const HttpResponseHead& head) {
+bool HttpServerStream::State::AppendHead(const HttpResponseHead& head, bool close) {
   out.clear();
   const std::string_view reason = ReasonPhrase(head.status);
   absl::StrAppend(&out, "HTTP/1.1 ", head.status, " ");
   out.append(reason).append("\r\n");
   if (!AppendFields(head.fields, out)) return false;
-  AppendDate(out);
+  begun = true;
+  if (close || body_unread) keep_alive = false;
+  if (Find(head.fields, "date").empty()) AppendDate(out);
   if (!keep_alive) {
     out.append("connection: close\r\n");
   } else if (framing.http10) {
@@ -349,6 +319,7 @@ Task<absl::StatusOr<bool>> HttpServerStream::ReadHead(HttpRequest& request) {
   s->framing = Framing();
   s->scanner.Reset();
   s->inbox.Shrink();
+  if (s->out.capacity() > kReadBytesMin) std::string().swap(s->out);
   bool may_skip_blank = true;
   bool waiting_for_first_byte = s->inbox.empty();
   s->stream->SetDeadline(
@@ -360,16 +331,9 @@ Task<absl::StatusOr<bool>> HttpServerStream::ReadHead(HttpRequest& request) {
     if (*found) break;
     const absl::StatusOr<size_t> n = co_await s->stream->Read(s->inbox.Room(1));
     if (!n.ok() || *n == 0) {
+      if (!s->inbox.empty() || absl::IsCancelled(n.status())) co_return s->Interrupted(n, "head");
       s->keep_alive = false;
-      if (n.ok() || !absl::IsCancelled(n.status())) {
-        if (s->inbox.empty()) co_return false;
-        if (n.ok()) {
-          co_return absl::UnavailableError(
-              absl::StrCat(std::string(s->stream->peer()),
-                           " closed the connection in the middle of a request's head"));
-        }
-      }
-      co_return s->Refuse(n.status());
+      co_return false;
     }
     s->inbox.Filled(*n);
     if (std::exchange(waiting_for_first_byte, false)) {
@@ -427,13 +391,7 @@ Task<absl::Status> HttpServerStream::ReadBody(HttpRequest& request) {
                                    std::max(request.body.size(), kReadBytesForBody));
       n = co_await ReadBehind(*s->stream, request.body, step);
     }
-    if (!n.ok()) co_return s->Refuse(n.status());
-    if (*n == 0) {
-      s->keep_alive = false;
-      co_return absl::UnavailableError(
-          absl::StrCat(std::string(s->stream->peer()),
-                       " closed the connection in the middle of a request's body"));
-    }
+    if (!n.ok() || *n == 0) co_return s->Interrupted(n, "body");
   }
   s->body_unread = false;
   co_return absl::OkStatus();
@@ -442,8 +400,7 @@ Task<absl::Status> HttpServerStream::ReadBody(HttpRequest& request) {
 Task<absl::Status> HttpServerStream::Respond(const HttpResponseHead& head, std::string_view body,
                                              bool close) {
   State& s = *state_;
-  s.BeginResponse(close);
-  if (!s.AppendHead(head)) return Return(BrokenField());
+  if (!s.AppendHead(head, close)) return Return(BrokenField());
   const bool may_have_body = head.status >= 200 && head.status != 204 && head.status != 304;
   if (may_have_body) absl::StrAppend(&s.out, "content-length: ", body.size(), "\r\n");
   s.out.append("\r\n");
@@ -455,8 +412,7 @@ Task<absl::Status> HttpServerStream::BeginBody(const HttpResponseHead& head, boo
                                                std::string_view first_piece) {
   State& s = *state_;
   s.in_chunks = !s.framing.http10;
-  s.BeginResponse(close || s.framing.http10);
-  if (!s.AppendHead(head)) return Return(BrokenField());
+  if (!s.AppendHead(head, close || s.framing.http10)) return Return(BrokenField());
   s.out.append(s.in_chunks ? "transfer-encoding: chunked\r\n\r\n" : "\r\n");
   if (s.is_head_request) return State::WriteOut(state_, {}, false);
   if (!s.in_chunks) return State::WriteOut(state_, first_piece, false);

@@ -92,6 +92,37 @@ bool DecidesFramingOrRouting(std::string_view lower_name) {
   return std::find(std::begin(kNames), std::end(kNames), lower_name) != std::end(kNames);
 }
 
+// *( ";" name [ "=" ( token / quoted-string ) ] ), of printable characters and tabs. White space
+// around the parts, which the grammar tolerates, is not.
+bool AreExtensions(std::string_view text) {
+  const auto skip_token = [&text] {
+    const auto end = std::find_if_not(text.begin(), text.end(), IsTokenCharacter);
+    const auto size = static_cast<size_t>(end - text.begin());
+    text.remove_prefix(size);
+    return size > 0;
+  };
+  const auto skip_quoted = [&text] {
+    for (size_t i = 1; i < text.size(); i++) {
+      if (text[i] == '\\') {
+        i++;
+      } else if (text[i] == '"') {
+        text.remove_prefix(i + 1);
+        return true;
+      }
+    }
+    return false;
+  };
+  while (!text.empty()) {
+    if (text[0] != ';') return false;
+    text.remove_prefix(1);
+    if (!skip_token()) return false;
+    if (!text.starts_with('=')) continue;
+    text.remove_prefix(1);
+    if (!(text.starts_with('"') ? skip_quoted() : skip_token())) return false;
+  }
+  return true;
+}
+
 // ---- What a request line and fields may say.
 
 absl::Status CheckTarget(std::string_view target) {
@@ -492,8 +523,7 @@ absl::Status ChunkDecoder::BeginChunk(std::string_view line) {
   std::from_chars(line.data(), line.data() + digits, size, 16);
   const std::string_view extension = line.substr(digits);
   extension_bytes_ += extension.size();
-  if (!extension.empty() &&
-      (extension.size() < 2 || extension[0] != ';' || !IsTokenCharacter(extension[1]))) {
+  if (!AreExtensions(extension)) {
     return Malformed("a chunk size is followed by something that is not an extension");
   }
   if (extension.size() > kExtensionBytesPerLineMax ||

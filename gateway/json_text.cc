@@ -131,6 +131,19 @@ void JsonTextWriter::Keep(std::string_view raw, std::string& out) {
   }
 }
 
+namespace {
+
+// Whether the letter at `at` may be a number's `e`, as far as `raw` shows.
+bool IsExponent(std::string_view raw, size_t at) {
+  if (raw[at] != 'e' && raw[at] != 'E') return false;
+  const bool behind_digit = at == 0 || IsDigit(raw[at - 1]);
+  const bool before_number =
+      at + 1 == raw.size() || IsDigit(raw[at + 1]) || raw[at + 1] == '+' || raw[at + 1] == '-';
+  return behind_digit && before_number;
+}
+
+}  // namespace
+
 void JsonTextWriter::Replace(std::string_view raw, std::string_view replacement, std::string& out) {
   bool replaced = false;
   const auto replace = [&] {
@@ -147,6 +160,8 @@ void JsonTextWriter::Replace(std::string_view raw, std::string_view replacement,
       replace();
     } else if (IsDigit(c)) {
       out += '9';
+    } else if (IsExponent(raw, at)) {
+      out += c;
     } else if (IsSpace(c) || std::string_view("{}[],:.-+").find(c) != std::string_view::npos) {
       out += c;
     } else {

@@ -389,8 +389,8 @@ void MergeEdits(std::vector<policy::Edit>& edits) {
   for (size_t i = 1; i < edits.size(); ++i) {
     if (edits[i].start < edits[kept].end) {
       edits[kept].end = std::max(edits[kept].end, edits[i].end);
-    } else {
-      edits[++kept] = std::move(edits[i]);
+    } else if (++kept != i) {
+      edits[kept] = std::move(edits[i]);
     }
   }
   if (!edits.empty()) edits.resize(kept + 1);
