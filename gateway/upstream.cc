@@ -1,5 +1,6 @@
 #include "gateway/upstream.h"
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -241,6 +242,9 @@ UpstreamPool::~UpstreamPool() = default;
 
 namespace {
 
+// What a peer wrote before it reset the connection has arrived already, or never will.
+constexpr std::chrono::milliseconds kAnswerBeforeReset{1'000};
+
 // Sends and reads the head. A peer may answer before it read the whole request, and close: then the
 // write fails, and the answer is there all the same.
 Task<absl::StatusOr<HttpResponseHead>> Exchange(HttpClientStream& stream, const Upstream& upstream,
@@ -248,8 +252,10 @@ Task<absl::StatusOr<HttpResponseHead>> Exchange(HttpClientStream& stream, const 
                                                 const HeaderFields& fields, std::string_view body) {
   const absl::Status sent = co_await stream.Send(method, path, fields, body);
   if (!sent.ok() && !absl::IsUnavailable(sent)) co_return sent;
-  absl::StatusOr<HttpResponseHead> head =
-      co_await stream.ReadHead(Clock::now() + upstream.first_byte_timeout);
+  const std::chrono::milliseconds patience =
+      sent.ok() ? upstream.first_byte_timeout
+                : std::min(upstream.first_byte_timeout, kAnswerBeforeReset);
+  absl::StatusOr<HttpResponseHead> head = co_await stream.ReadHead(Clock::now() + patience);
   if (!head.ok() && !sent.ok()) co_return sent;
   co_return head;
 }

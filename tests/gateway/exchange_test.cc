@@ -194,6 +194,8 @@ class ExchangeTest : public testing::Test {
     upstream.endpoint = {"up.invalid", 80, false};
     upstream.base_path = "/v1";
     upstream.host_field = "up.invalid";
+    upstream.first_byte_timeout = std::chrono::milliseconds(30);
+    upstream.between_bytes_timeout = std::chrono::milliseconds(30);
     config->upstreams = {upstream};
     snapshot_.config = std::move(config);
   }
