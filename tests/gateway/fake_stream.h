@@ -54,6 +54,12 @@ class FakePeer {
   void FailAt(int operation, absl::Status status = absl::UnavailableError("fake: lost")) {
     fail_at_ = operation;
     fail_with_ = std::move(status);
+    fails_on_ = false;
+  }
+  // That operation and all that follow.
+  void FailFrom(int operation, absl::Status status = absl::UnavailableError("fake: lost")) {
+    FailAt(operation, std::move(status));
+    fails_on_ = true;
   }
   // A Read that finds nothing fails with kDeadlineExceeded at once instead of waiting.
   void TimeOutWhenEmpty() { times_out_ = true; }
@@ -80,7 +86,11 @@ class FakePeer {
     if (Clock::now() >= deadline_) return absl::DeadlineExceededError("fake: too late");
     return absl::OkStatus();
   }
-  absl::Status Count() { return operations_++ == fail_at_ ? fail_with_ : absl::OkStatus(); }
+  absl::Status Count() {
+    const int operation = operations_++;
+    const bool fails = operation == fail_at_ || (fails_on_ && operation > fail_at_);
+    return fails ? fail_with_ : absl::OkStatus();
+  }
 
   boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Executor> changed_;
   std::deque<std::string> input_;
@@ -90,6 +100,7 @@ class FakePeer {
   absl::Status fail_with_;
   Clock::time_point deadline_ = Clock::time_point::max();
   int fail_at_ = -1;
+  bool fails_on_ = false;
   int operations_ = 0;
   int writes_ = 0;
   bool ended_ = false;
