@@ -20,9 +20,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-// How long an answer may take when the request could not be written to its end.
-constexpr std::chrono::milliseconds kAnswerToHalfARequest{1'000};
-
 struct IdleConnection {
   HttpClientStream stream;
   Clock::time_point expires;
@@ -255,15 +252,10 @@ Task<absl::StatusOr<HttpResponseHead>> Exchange(HttpClientStream& stream, const 
                                                 const HeaderFields& fields, std::string_view body) {
   const absl::Status sent = co_await stream.Send(method, path, fields, body);
   if (!sent.ok() && !absl::IsUnavailable(sent)) co_return sent;
-<<<<<<< HEAD
   const std::chrono::milliseconds patience =
       sent.ok() ? upstream.first_byte_timeout
                 : std::min(upstream.first_byte_timeout, kAnswerBeforeReset);
   absl::StatusOr<HttpResponseHead> head = co_await stream.ReadHead(Clock::now() + patience);
-=======
-  absl::StatusOr<HttpResponseHead> head = co_await stream.ReadHead(
-      Clock::now() + (sent.ok() ? upstream.first_byte_timeout : kAnswerToHalfARequest));
->>>>>>> 25918a6 (gateway: tests of streams, TLS and the pool, with the failure of each operation)
   if (!head.ok() && !sent.ok()) co_return sent;
   co_return head;
 }
