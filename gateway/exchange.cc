@@ -450,7 +450,7 @@ Task<absl::Status> Exchange::Forward() {
   fields.emplace_back("x-request-id", request_id_);
   WatchClient();
   absl::StatusOr<UpstreamResponse> response = co_await workshop_.upstreams.Forward(
-      *upstream_, "POST", upstream_->base_path + "/chat/completions", fields, upstream_body_,
+      *upstream_, "POST", "/chat/completions", fields, upstream_body_,
       &cancel_forward_);
   if (!response.ok()) {
     if (!stopped_waiting_.ok()) co_return Blame(Side::kClient, stopped_waiting_);

@@ -21,6 +21,9 @@ export class FakeUpstream {
         response.on('close', () => {
           if (!response.writableFinished) ++upstream.lost;
         });
+        if (request.method === 'POST' && request.url !== '/v1/chat/completions') {
+          return error(404, {message: `no ${request.url} here`, type: 'invalid_request_error', param: null, code: null})(request, response);
+        }
         upstream.play(request, response, body);
       });
       request.on('error', () => {});

@@ -45,7 +45,7 @@ describe('openai SDK, judged', () => {
       const records = await recordsOf(response.headers.get('x-weir-decision'));
       assert.deepEqual(records.map((record) => record.kind), ['prompt', 'answer']);
       assert.equal(records[0].action, 'block');
-      assert.equal(records[0].findings[0].rule, 'E2E-0010');
+      assert.equal(records[0].findings[0].rule, 'ETE-0010');
       assert.doesNotMatch(JSON.stringify(records), new RegExp(word), 'records hold no content');
     });
     it('is a stream with the refusal', async () => {
@@ -115,7 +115,7 @@ describe('openai SDK, judged', () => {
       assert.equal(response.headers.get('x-weir-action'), 'mask');
       const [prompt] = await recordsOf(response.headers.get('x-weir-decision'));
       assert.equal(prompt.action, 'mask');
-      assert.equal(prompt.findings[0].rule, 'E2E-0020');
+      assert.equal(prompt.findings[0].rule, 'ETE-0020');
     });
     it('in tool arguments stays JSON', async () => {
       upstream.play = answer({text: clean});
@@ -272,7 +272,7 @@ describe('openai SDK, judged', () => {
     assert.equal(data.choices[0].message.content, '这里有留痕词语。');
     const records = await recordsOf(response.headers.get('x-weir-decision'));
     assert.deepEqual(records.map((record) => [record.kind, record.action]), [['prompt', 'allow'], ['answer', 'flag']]);
-    assert.deepEqual(records[1].findings.map((finding) => finding.rule), ['E2E-0030']);
+    assert.deepEqual(records[1].findings.map((finding) => finding.rule), ['ETE-0030']);
   });
   it('the user of a request stands in its records', async () => {
     upstream.play = answer({text: clean});

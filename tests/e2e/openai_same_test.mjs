@@ -8,6 +8,7 @@ import {Gateway, keys, Scope, until} from './gateway_under_test.mjs';
 import {ask, client, collect, completionOutcome, outcomeOf} from './openai_outcome.mjs';
 
 const text = '清晨的河水慢慢流过堤坝，the river runs 慢慢地 🏞️👨‍👩‍👧 past "quotes" \\ and\nlines.';
+const logprobs = {content: [...text].map((token) => ({token, logprob: -0.1, bytes: null, top_logprobs: []})), refusal: null};
 const tools = [{type: 'function', function: {name: 'weather', description: '查询天气',
   parameters: {type: 'object', properties: {city: {type: 'string'}}}}}];
 const toolAnswer = {tools: [{name: 'weather', arguments: '{"city":"北京","note":"\\u4f60\\u597d \\"x\\""}'},
@@ -65,7 +66,7 @@ describe('openai SDK, directly and through Weir', () => {
     it(`${form}: reasoning_content`, () => same(answer({reasoning: '先想一想。', text}), through(ask('你好'))));
     it(`${form}: the model refuses`, () => same(answer({refusal: 'I cannot help with that.'}), through(ask('你好'))));
     it(`${form}: finish_reason length`, () => same(answer({text, finish: 'length'}), through(ask('你好'))));
-    it(`${form}: logprobs`, () => same(answer({text, logprobs: {content: [], refusal: null}}),
+    it(`${form}: logprobs`, () => same(answer({text, logprobs}),
         through(ask('你好', {logprobs: true}))));
     it(`${form}: an answer of 60,000 characters`, () => same(answer({text: text.repeat(1200)}, {size: 50}),
         through(ask('长文'))));
@@ -254,9 +255,14 @@ describe('openai SDK, directly and through Weir', () => {
     assert.match(response.headers.get('x-weir-bundle'), /^sha256:[0-9a-f]{64}$/);
   });
   it('the ledger verifies and has two records of every exchange', async () => {
-    const records = await gateway.records();
+    const prompted = (records) => records.filter((record) => record.kind === 'prompt');
+    const records = await until(async () => {
+      const all = await gateway.records();
+      const ends = new Set(all.filter((record) => record.kind !== 'prompt').map((record) => record.exchange));
+      return prompted(all).every((record) => ends.has(record.exchange)) && all;
+    }, 'every exchange is closed');
     records.forEach((record, seq) => assert.equal(record.seq, seq));
-    const prompts = records.filter((record) => record.kind === 'prompt');
+    const prompts = prompted(records);
     for (const prompt of prompts) {
       const ends = records.filter((record) => record.exchange === prompt.exchange && record !== prompt);
       assert.equal(ends.length, 1, JSON.stringify(prompt));
