@@ -23,11 +23,11 @@ namespace weir::audit {
 
 // All given fields must match.
 struct Query {
-  std::optional<int64_t> from_us;  // inclusive
-  std::optional<int64_t> to_us;    // exclusive
-  std::string exchange, app, user, category, rule, action, model;
-  std::optional<RecordKind> kind;
-  std::optional<uint64_t> before_seq;  // cursor: only records below it; results are newest first
+  std::optional<int64_t> from_us = {};  // inclusive
+  std::optional<int64_t> to_us = {};    // exclusive
+  std::string exchange = {}, app = {}, user = {}, category = {}, rule = {}, action = {}, model = {};
+  std::optional<RecordKind> kind = {};
+  std::optional<uint64_t> before_seq = {};  // cursor: only records below it, newest first
   uint64_t limit = 100;
 };
 

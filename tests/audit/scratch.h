@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <string>
 #include <string_view>
@@ -33,6 +34,13 @@ class Scratch {
  private:
   std::string root_;
 };
+
+inline std::string OneLine(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
 
 inline Record PromptRecord(std::string exchange) {
   Record record;
