@@ -141,7 +141,7 @@ absl::Status Ledger::Writer::LoadTree() {
         "the last checkpoint that you know there (`weir audit checkpoint` prints the store's)"));
   }
   absl::StatusOr<Statement> last =
-      db_.Prepare("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1");
+      db_.Prepare("SELECT note, size FROM checkpoints ORDER BY size DESC LIMIT 1");
   if (!last.ok()) return last.status();
   absl::StatusOr<bool> row = last->Step();
   if (!row.ok()) return row.status();
@@ -149,6 +149,13 @@ absl::Status Ledger::Writer::LoadTree() {
     if (absl::Status status = check(last->Bytes(0), "its last checkpoint"); !status.ok()) {
       return status;
     }
+  }
+  // A checkpoint is in the store before it is in the file.
+  const uint64_t stored = *row ? last->Uint(1) : 0;
+  if (stored < checkpoint_size_) {
+    return absl::DataLossError(Concat(path, " was signed over ", checkpoint_size_,
+                                      " records, the store's last checkpoint over ", stored,
+                                      ": the store was rolled back; ", kRestore));
   }
 
   absl::StatusOr<std::vector<Hash>> roots = RootsAt(*size, nodes);
