@@ -105,7 +105,10 @@ absl::Status Stream::Event(std::string_view data, std::string& out) {
   const Node error = document_.Member(0, "error");
   if (error != kNone && document_.type(error) != Type::kNull) return UpstreamError(error);
   const Node choices = document_.Member(0, "choices");
-  if (!document_.Is(choices, Type::kArray)) return Invalid("an event without choices");
+  // Some send null where nothing but counts follows.
+  if (!document_.Is(choices, Type::kArray) && !document_.Is(choices, Type::kNull)) {
+    return Invalid("an event without choices");
+  }
   if (head_.empty()) ReadHead();
   const Node usage = document_.Member(0, "usage");
   if (document_.Is(usage, Type::kObject)) {
