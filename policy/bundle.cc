@@ -89,6 +89,7 @@ void AddProfile(const Profile& profile, CanonicalBytes& canonical) {
 template <typename Value>
 std::vector<const Value*> SortedBy(const std::vector<Value>& values, std::string Value::*key) {
   std::vector<const Value*> sorted;
+  sorted.reserve(values.size());
   for (const Value& value : values) sorted.push_back(&value);
   std::sort(sorted.begin(), sorted.end(),
             [key](const Value* a, const Value* b) { return a->*key < b->*key; });
@@ -133,7 +134,7 @@ void CheckModels(const BundleSources& sources, std::vector<Problem>& problems) {
 }
 
 void CheckApps(const BundleSources& sources, const Bundle& bundle, std::vector<Problem>& problems) {
-  static const Sha256 kNoKey = Digest("");
+  const Sha256 no_key = Digest("");
   std::set<std::string_view> ids;
   std::map<Sha256, std::string_view> keys;
   for (const App& app : sources.apps) {
@@ -146,7 +147,7 @@ void CheckApps(const BundleSources& sources, const Bundle& bundle, std::vector<P
     } else if (!ids.insert(app.id).second) {
       report("is there twice: give one another id");
     }
-    if (app.key_sha256 == kNoKey) {
+    if (app.key_sha256 == no_key) {
       report("has an empty key: set one of at least 32 random characters");
     } else if (const auto [owner, is_new] = keys.emplace(app.key_sha256, app.id); !is_new) {
       report("has the same key as app " + Quoted(owner->second) +

@@ -43,7 +43,7 @@ struct BundleSources {
   std::vector<std::string> profile_paths;  // empty: the built-in profile alone
   std::vector<Model> models;
   std::vector<App> apps;
-  std::string file;  // where models and apps are written, for problems
+  std::string file = "configuration";  // where models and apps are written, for problems
 };
 
 // Who an exchange is judged for.
