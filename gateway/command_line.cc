@@ -1,19 +1,24 @@
 #include "gateway/command_line.h"
 
 #include <algorithm>
-#include <array>
+#include <charconv>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <optional>
 #include <ostream>
 #include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <absl/time/time.h>
 
+#include "policy/verdict.h"
 #include "rules/check.h"
 
 namespace weir::gateway {
 namespace {
 
-constexpr uint64_t kChunkBytesMax = 1U << 30;
+constexpr size_t kChunkBytesMax = 1U << 30;
 constexpr uint64_t kQueryLimitMax = 100'000;
 
 // RFC 3339 with its offset from UTC, or a day, which begins at 00:00 UTC.
@@ -43,6 +48,43 @@ CLI::Option* AddTime(CLI::App& command, const std::string& name, const std::stri
   return command.add_option(name, parse, help)->type_name("TIME");
 }
 
+// An option whose value is one of a few words.
+template <class Value>
+void AddChoice(CLI::App& command, const std::string& name, const std::string& help,
+               const std::vector<std::pair<std::string, Value>>& choices,
+               const std::function<void(Value)>& take) {
+  const auto parse = [=](const CLI::results_t& values) {
+    std::string words;
+    for (const auto& [word, value] : choices) {
+      if (word == values.front()) {
+        take(value);
+        return true;
+      }
+      words += (words.empty() ? "" : ", ") + word;
+    }
+    throw CLI::ValidationError(name, "write one of " + words);
+  };
+  command.add_option(name, parse, help)->type_name("WORD");
+}
+
+// An option whose value is a whole number; CLI11's own conversion lets a negative one wrap around.
+template <class Integer>
+CLI::Option* AddNumber(CLI::App& command, const std::string& name, const std::string& help,
+                       Integer min, Integer max, const std::function<void(Integer)>& take) {
+  const auto parse = [=](const CLI::results_t& values) {
+    const std::string& text = values.front();
+    Integer number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number < min || number > max) {
+      throw CLI::ValidationError(
+          name, "write a whole number from " + std::to_string(min) + " to " + std::to_string(max));
+    }
+    take(number);
+    return true;
+  };
+  return command.add_option(name, parse, help)->type_name("N");
+}
+
 void AddServe(CLI::App& app, CommandLine& command) {
   CLI::App* serve = app.add_subcommand("serve", "Run the gateway");
   serve
@@ -61,16 +103,12 @@ void AddScan(CLI::App& app, CommandLine& command) {
   scan->add_option("--rules", command.scan.pack_paths, "Rule packs: files, or folders of *.yaml")
       ->type_name("PATH")
       ->required();
-  const std::map<std::string, rules::Direction> directions = {
-      {"prompt", rules::Direction::kPrompt}, {"answer", rules::Direction::kAnswer}};
-  scan->add_option("--direction", command.scan.direction, "prompt (default) or answer")
-      ->type_name("DIRECTION")
-      ->transform(CLI::Transformer(directions).description(""))
-      ->check(CLI::IsMember(directions).description(""));
-  scan->add_option("--chunk", command.scan.chunk_bytes,
-                   "Feed each text as a stream of pieces of so many bytes")
-      ->type_name("BYTES")
-      ->check(CLI::Range(uint64_t{1}, kChunkBytesMax).description(""));
+  AddChoice<rules::Direction>(
+      *scan, "--direction", "prompt (default) or answer",
+      {{"prompt", rules::Direction::kPrompt}, {"answer", rules::Direction::kAnswer}},
+      [&command](rules::Direction direction) { command.scan.direction = direction; });
+  AddNumber<size_t>(*scan, "--chunk", "Feed each text as a stream of pieces of so many bytes", 1,
+                    kChunkBytesMax, [&command](size_t bytes) { command.scan.chunk_bytes = bytes; });
   scan->add_option("--profile", command.scan.profile,
                    "Decide actions by this profile; without it, by severity")
       ->type_name("ID");
@@ -87,7 +125,6 @@ void AddScan(CLI::App& app, CommandLine& command) {
 
 void AddRules(CLI::App& app, CommandLine& command) {
   CLI::App* rules = app.add_subcommand("rules", "Write and check rule packs");
-  rules->require_subcommand(1);
   struct Tool {
     const char* name;
     const char* help;
@@ -130,40 +167,36 @@ void AddQueryFilters(CLI::App& query, CommandLine& command) {
   query.add_option("--category", wanted.category, "With a finding of this category")
       ->type_name("CODE");
   query.add_option("--rule", wanted.rule, "With a finding of this rule")->type_name("ID");
-  query.add_option("--action", wanted.action, "allow, flag, mask, replace or block")
-      ->type_name("ACTION")
-      ->check(CLI::IsMember({"allow", "flag", "mask", "replace", "block"}).description(""));
+  std::vector<std::pair<std::string, std::string>> actions;
+  for (const policy::Action action :
+       {policy::Action::kAllow, policy::Action::kFlag, policy::Action::kMask,
+        policy::Action::kReplace, policy::Action::kBlock}) {
+    actions.emplace_back(Name(action), Name(action));
+  }
+  AddChoice<std::string>(query, "--action", "allow, flag, mask, replace or block", actions,
+                         [&wanted](const std::string& action) { wanted.action = action; });
   query.add_option("--model", wanted.model, "Of this model")->type_name("NAME");
-  query.add_option("--before", wanted.before_seq, "Only records below this sequence number")
-      ->type_name("SEQ");
-  query.add_option("--limit", wanted.limit, "At most so many records (default 100)")
-      ->type_name("N")
-      ->check(CLI::Range(uint64_t{1}, kQueryLimitMax).description(""));
+  AddNumber<uint64_t>(query, "--before", "Only records below this sequence number", 0,
+                      std::numeric_limits<uint64_t>::max(),
+                      [&wanted](uint64_t seq) { wanted.before_seq = seq; });
+  AddNumber<uint64_t>(query, "--limit", "At most so many records (default 100)", 1, kQueryLimitMax,
+                      [&wanted](uint64_t limit) { wanted.limit = limit; });
 }
 
 void AddKind(CLI::App& query, CommandLine& command) {
-  std::map<std::string, audit::RecordKind> kinds;
-  std::string names;
+  std::vector<std::pair<std::string, audit::RecordKind>> kinds;
   for (const audit::RecordKind kind :
        {audit::RecordKind::kPrompt, audit::RecordKind::kAnswer, audit::RecordKind::kFailure,
         audit::RecordKind::kInterrupted, audit::RecordKind::kService, audit::RecordKind::kAccess}) {
-    const std::string name(Name(kind));
-    kinds[name] = kind;
-    names += (names.empty() ? "" : ", ") + name;
+    kinds.emplace_back(Name(kind), kind);
   }
-  const auto parse = [&command, kinds, names](const CLI::results_t& values) {
-    const auto found = kinds.find(values.front());
-    if (found == kinds.end()) throw CLI::ValidationError("--kind", "write one of " + names);
-    command.query.kind = found->second;
-    return true;
-  };
-  query.add_option("--kind", parse, names)->type_name("KIND");
+  AddChoice<audit::RecordKind>(query, "--kind", "Of this kind: prompt, answer, failure, ...", kinds,
+                               [&command](audit::RecordKind kind) { command.query.kind = kind; });
 }
 
 void AddAudit(CLI::App& app, CommandLine& command) {
   command.audit.dir = "var/audit";
   CLI::App* audit = app.add_subcommand("audit", "Search, show, prove and verify the ledger");
-  audit->require_subcommand(1);
 
   CLI::App* query =
       AddAuditTool(*audit, command, Verb::kAuditQuery, "query", "Find records, newest first");
@@ -188,21 +221,40 @@ void AddAudit(CLI::App& app, CommandLine& command) {
   prove->add_option("--out", command.out_file, "Write to this file (default standard output)")
       ->type_name("FILE");
 
-  AddAuditTool(*audit, command, Verb::kAuditCheckpoint, "checkpoint",
-               "Show the latest signed checkpoint")
-      ->add_option("--from", command.old_size, "With the consistency proof from this tree size")
-      ->type_name("SIZE")
-      ->check(CLI::NonNegativeNumber.description(""));
+  CLI::App* checkpoint = AddAuditTool(*audit, command, Verb::kAuditCheckpoint, "checkpoint",
+                                      "Show the latest signed checkpoint");
+  AddNumber<int64_t>(*checkpoint, "--from", "With the consistency proof from this tree size", 0,
+                     std::numeric_limits<int64_t>::max(),
+                     [&command](int64_t size) { command.old_size = size; });
 }
 
-// "weir rules lint", as far as the command line named a command.
-std::string NameOfCommand(const CLI::App& app) {
+// What the command line named: "weir rules lint", or as far as it went.
+struct Named {
   std::string name = "weir";
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-    at = at->get_subcommands().front();
-    name += " " + at->get_name();
+  const CLI::App* app = nullptr;
+};
+
+Named NamedCommand(const CLI::App& app) {
+  Named named{"weir", &app};
+  while (!named.app->get_subcommands().empty()) {
+    named.app = named.app->get_subcommands().front();
+    named.name += " " + named.app->get_name();
   }
-  return name;
+  return named;
+}
+
+// "lint, test, stats": what may follow a command; empty when nothing has to.
+std::string Continuations(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* one : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names += (names.empty() ? "" : ", ") + one->get_name();
+  }
+  return names;
+}
+
+bool IsFolder(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
 }
 
 // One sentence of a library's message, however many lines that has.
@@ -222,25 +274,33 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* arg
       "every judgement",
       "weir");
   app.set_version_flag("--version", "weir " WEIR_VERSION);
-  app.require_subcommand(1);
   AddServe(app, command);
   AddScan(app, command);
   AddRules(app, command);
   AddAudit(app, command);
+  std::string wrong;
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {
     app.exit(asked, out, err);
     return kExitDone;
-  } catch (const std::exception& wrong) {
-    const std::string name = NameOfCommand(app);
-    err << name << ": " << OneLine(wrong.what()) << "; see `" << name << " --help`.\n";
-    return kExitUsage;
+  } catch (const std::exception& error) {
+    wrong = OneLine(error.what());
   }
-  return command;
+  const Named named = NamedCommand(app);
+  const std::string continuations = Continuations(*named.app);
+  if (wrong.empty() && !continuations.empty()) wrong = "name one of " + continuations;
+  if (wrong.empty()) return command;
+  err << named.name << ": " << wrong << "; see `" << named.name << " --help`.\n";
+  return kExitUsage;
 }
 
 int RunTool(const CommandLine& command, std::istream& in, std::ostream& out, std::ostream& err) {
+  if (command.verb >= Verb::kAuditQuery && !IsFolder(command.audit.dir)) {
+    err << "weir audit: there is no folder " << command.audit.dir
+        << "; give --dir the folder of the ledger.\n";
+    return kExitUsage;
+  }
   switch (command.verb) {
     case Verb::kServe:
       break;
