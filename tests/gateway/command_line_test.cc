@@ -208,14 +208,14 @@ TEST_F(CommandLineTest, HelpAndVersionAreAnswers) {
   EXPECT_EQ(version.code, 0);
   EXPECT_THAT(version.out, testing::MatchesRegex("weir [0-9]+\\.[0-9]+\\.[0-9]+\n"));
   EXPECT_EQ(version.err, "");
-  for (const std::vector<std::string> words : {std::vector<std::string>{},
-                                               {"serve"},
-                                               {"scan"},
-                                               {"rules"},
-                                               {"rules", "lint"},
-                                               {"audit"},
-                                               {"audit", "query"},
-                                               {"audit", "prove"}}) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{},
+                                                {"serve"},
+                                                {"scan"},
+                                                {"rules"},
+                                                {"rules", "lint"},
+                                                {"audit"},
+                                                {"audit", "query"},
+                                                {"audit", "prove"}}) {
     std::vector<std::string> arguments = words;
     arguments.emplace_back("--help");
     const Ended help = Run(arguments);
@@ -258,7 +258,7 @@ TEST_F(CommandLineTest, CheckSaysWhatIsWrong) {
 }
 
 TEST_F(CommandLineTest, ScanReadsAndWritesJsonLines) {
-  for (const std::vector<std::string> more :
+  for (const std::vector<std::string>& more :
        {std::vector<std::string>{}, {"--chunk", "1"}, {"--direction", "answer", "--chunk", "4"}}) {
     std::vector<std::string> arguments = {"scan", "--rules", "tests/gateway/data/pack.yaml"};
     arguments.insert(arguments.end(), more.begin(), more.end());
