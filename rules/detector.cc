@@ -63,6 +63,17 @@ bool IsIdCard(std::string_view text) {
   return check == "10X98765432"[sum % 11];
 }
 
+// Whether `digits` can begin a number in [low, high], each written with `width` digits.
+bool CouldBecome(std::string_view digits, int low, int high, size_t width) {
+  int least = 0;
+  int most = 0;
+  for (size_t i = 0; i < width; ++i) {
+    least = least * 10 + (i < digits.size() ? Digit(digits[i]) : 0);
+    most = most * 10 + (i < digits.size() ? Digit(digits[i]) : 9);
+  }
+  return most >= low && least <= high;
+}
+
 bool IsMobile(std::string_view text) {
   return text.size() == 11 && std::all_of(text.begin(), text.end(), IsDigit) && text[0] == '1' &&
          text[1] >= '3';
@@ -106,6 +117,23 @@ bool Validate(Detector detector, std::string_view candidate) {
       break;
   }
   return false;
+}
+
+bool CouldBecomeIdCard(std::string_view digits) {
+  const auto part = [&](size_t at, size_t width) {
+    return at < digits.size() ? digits.substr(at, width) : std::string_view();
+  };
+  const std::string_view region = part(0, 2);
+  if (std::none_of(kIdCardRegions.begin(), kIdCardRegions.end(),
+                   [&](std::string_view known) { return known.starts_with(region); })) {
+    return false;
+  }
+  if (digits.size() >= 14) {
+    return IsDate(Number(part(6, 4)), Number(part(10, 2)), Number(part(12, 2)));
+  }
+  const std::string_view month = part(10, 2);
+  return CouldBecome(part(6, 4), 1900, 2099, 4) && CouldBecome(month, 1, 12, 2) &&
+         CouldBecome(part(12, 2), 1, month == "02" ? 29 : 31, 2);
 }
 
 std::string Mask(Detector detector, std::string_view match) {

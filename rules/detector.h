@@ -26,6 +26,9 @@ std::vector<std::string_view> DetectorNames();
 // Whether `candidate`, already reduced to ASCII letters and digits, is valid for the detector.
 bool Validate(Detector detector, std::string_view candidate);
 
+// Whether some valid ID card begins with `digits`, which are fewer than it has.
+bool CouldBecomeIdCard(std::string_view digits);
+
 // The text that replaces a match of the detector: "110101********7715", "138****5678". `match` is
 // the matched text as the user wrote it (full-width digits and separators included).
 std::string Mask(Detector detector, std::string_view match);

@@ -1,22 +1,692 @@
 #include "rules/expression.h"
 
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+
 #include <re2/re2.h>
 
 #include "rules/concat.h"
+#include "rules/fold_table.h"
+#include "rules/lane_text.h"
 
 namespace weir::rules {
+namespace {
+
+constexpr char32_t kCodePointMax = 0x10FFFF;
+
+struct Tree {
+  enum class Kind : uint8_t {
+    kEmpty,
+    kSet,
+    kConcat,
+    kEither,
+    kRepeat,
+    kWordBoundary,
+    kNoWordBoundary
+  };
+  Kind kind = Kind::kEmpty;
+  CharacterSet set;
+  std::vector<Tree> children;
+  uint32_t least = 0;  // kRepeat
+  uint32_t most = 0;
+};
+
+absl::Status Unsupported(std::string why) {
+  return absl::InvalidArgumentError(std::move(why));
+}
+
+CharacterSet AsciiDigits() {
+  CharacterSet set;
+  set.Add('0', '9');
+  return set;
+}
+CharacterSet AsciiWord() {
+  CharacterSet set;
+  set.Add('0', '9');
+  set.Add('A', 'Z');
+  set.Add('_', '_');
+  set.Add('a', 'z');
+  return set;
+}
+CharacterSet AsciiSpace() {
+  CharacterSet set;
+  set.Add('\t', '\n');
+  set.Add('\f', '\r');
+  set.Add(' ', ' ');
+  return set;
+}
+
+// The code points of a class that only RE2's own tables know, such as \p{Han}: asked once each.
+CharacterSet NamedClass(const std::string& expression) {
+  static std::mutex mutex;
+  static auto& known = *new std::map<std::string, CharacterSet>();
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto [place, is_new] = known.try_emplace(expression);
+  if (!is_new) return place->second;
+  const RE2 re2(expression);
+  std::string text;
+  for (char32_t c = 0; c <= kCodePointMax; ++c) {
+    if (c >= 0xD800 && c <= 0xDFFF) continue;
+    text.clear();
+    AppendUtf8(c, text);
+    if (RE2::FullMatch(text, re2)) place->second.Add(c, c);
+  }
+  place->second.Normalise();
+  return place->second;
+}
+
+// Reads a pattern that RE2 has accepted, so that syntax errors need no second reporting.
+class TreeParser {
+ public:
+  explicit TreeParser(std::string_view pattern) : pattern_(pattern) {}
+
+  absl::StatusOr<Tree> Run() {
+    absl::StatusOr<Tree> tree = ParseEither();
+    if (!tree.ok()) return tree;
+    if (at_ != pattern_.size()) return Unsupported("has an unmatched bracket");
+    return tree;
+  }
+
+ private:
+  bool AtEnd() const { return at_ >= pattern_.size(); }
+  char Peek() const { return pattern_[at_]; }
+  bool Take(std::string_view text) {
+    if (!pattern_.substr(at_).starts_with(text)) return false;
+    at_ += text.size();
+    return true;
+  }
+  char32_t TakeCharacter() {
+    const Decoded decoded = DecodeAt(pattern_, at_);
+    at_ += decoded.length;
+    return decoded.c;
+  }
+  Tree SetTree(CharacterSet set) const {
+    if (ignore_case_) set.AddAsciiCases();
+    set.Normalise();
+    Tree tree;
+    tree.kind = Tree::Kind::kSet;
+    tree.set = std::move(set);
+    return tree;
+  }
+  Tree Literal(char32_t c) const {
+    CharacterSet set;
+    set.Add(c, c);
+    return SetTree(std::move(set));
+  }
+
+  absl::StatusOr<Tree> ParseEither();
+  absl::StatusOr<Tree> ParseConcat();
+  absl::StatusOr<Tree> ParseRepeat();
+  absl::StatusOr<Tree> ParseAtom();
+  absl::StatusOr<Tree> ParseGroup();
+  absl::StatusOr<Tree> ParseEscape();
+  absl::StatusOr<CharacterSet> ParseClass();
+  std::optional<CharacterSet> ParseClassEscape();
+  char32_t ParseCharacterEscape();
+  std::optional<std::pair<uint32_t, uint32_t>> ParseCounts(bool& unbounded);
+
+  std::string_view pattern_;
+  size_t at_ = 0;
+  int depth_ = 0;
+  bool ignore_case_ = false;
+  bool dot_takes_newline_ = false;
+};
+
+absl::StatusOr<Tree> TreeParser::ParseEither() {
+  Tree either;
+  either.kind = Tree::Kind::kEither;
+  do {
+    absl::StatusOr<Tree> branch = ParseConcat();
+    if (!branch.ok()) return branch;
+    either.children.push_back(*std::move(branch));
+  } while (Take("|"));
+  if (either.children.size() > 1) return either;
+  Tree only = std::move(either.children.front());
+  return only;
+}
+
+absl::StatusOr<Tree> TreeParser::ParseConcat() {
+  Tree concat;
+  concat.kind = Tree::Kind::kConcat;
+  while (!AtEnd() && Peek() != '|' && Peek() != ')') {
+    absl::StatusOr<Tree> part = ParseRepeat();
+    if (!part.ok()) return part;
+    if (part->kind != Tree::Kind::kEmpty) concat.children.push_back(*std::move(part));
+  }
+  return concat;
+}
+
+// {n}, {n,} and {n,m}; RE2 takes anything else that begins with { as text.
+std::optional<std::pair<uint32_t, uint32_t>> TreeParser::ParseCounts(bool& unbounded) {
+  const size_t begin = at_;
+  const auto number = [&]() -> std::optional<uint32_t> {
+    const size_t from = at_;
+    uint32_t value = 0;
+    while (!AtEnd() && Peek() >= '0' && Peek() <= '9' && at_ - from < 6) {
+      value = value * 10 + static_cast<uint32_t>(pattern_[at_++] - '0');
+    }
+    return at_ == from ? std::nullopt : std::optional<uint32_t>(value);
+  };
+  if (Take("{")) {
+    const std::optional<uint32_t> least = number();
+    if (least.has_value() && Take("}")) return std::pair(*least, *least);
+    if (least.has_value() && Take(",")) {
+      const std::optional<uint32_t> most = number();
+      if (Take("}")) {
+        unbounded = !most.has_value();
+        return std::pair(*least, most.value_or(*least));
+      }
+    }
+  }
+  at_ = begin;
+  return std::nullopt;
+}
+
+absl::StatusOr<Tree> TreeParser::ParseRepeat() {
+  absl::StatusOr<Tree> atom = ParseAtom();
+  while (atom.ok() && !AtEnd()) {
+    Tree repeat;
+    repeat.kind = Tree::Kind::kRepeat;
+    bool unbounded = false;
+    if (Take("*") || Take("+")) {
+      unbounded = true;
+    } else if (Take("?")) {
+      repeat.most = 1;
+    } else if (const auto counts = ParseCounts(unbounded); counts.has_value()) {
+      repeat.least = counts->first;
+      repeat.most = counts->second;
+    } else {
+      break;
+    }
+    if (unbounded) {
+      return Unsupported(
+          "repeats something without an upper bound (*, + or {n,}); write {0,20} or the like, so "
+          "that a stream need not be held back for ever");
+    }
+    Take("?");  // the shortest or the longest match: a finding is always the longest
+    repeat.children.push_back(*std::move(atom));
+    atom = std::move(repeat);
+  }
+  return atom;
+}
+
+absl::StatusOr<Tree> TreeParser::ParseAtom() {
+  if (Take("(")) return ParseGroup();
+  if (Take("[")) {
+    absl::StatusOr<CharacterSet> set = ParseClass();
+    if (!set.ok()) return set.status();
+    Tree tree;
+    tree.kind = Tree::Kind::kSet;
+    tree.set = *std::move(set);
+    return tree;
+  }
+  if (Take(".")) {
+    CharacterSet set;
+    if (dot_takes_newline_) {
+      set.Add(0, kCodePointMax);
+    } else {
+      set.Add(0, '\n' - 1);
+      set.Add('\n' + 1, kCodePointMax);
+    }
+    return SetTree(std::move(set));
+  }
+  if (Peek() == '^' || Peek() == '$') {
+    return Unsupported(
+        "uses ^ or $; where a text begins and ends is up to whoever cuts it, so "
+        "leave them out");
+  }
+  if (Take("\\")) return ParseEscape();
+  return Literal(TakeCharacter());
+}
+
+absl::StatusOr<Tree> TreeParser::ParseGroup() {
+  const bool ignore_case = ignore_case_;
+  const bool dot_takes_newline = dot_takes_newline_;
+  if (++depth_ > 100) return Unsupported("nests brackets more than 100 deep");
+  if (Take("?P<")) {
+    at_ = pattern_.find('>', at_) + 1;
+  } else if (Take("?")) {
+    bool on = true;
+    while (!AtEnd() && Peek() != ':' && Peek() != ')') {
+      const char flag = pattern_[at_++];
+      if (flag == '-') {
+        on = false;
+      } else if (flag == 'i') {
+        ignore_case_ = on;
+      } else if (flag == 's') {
+        dot_takes_newline_ = on;
+      } else {
+        return Unsupported("uses a flag other than (?i) and (?s)");
+      }
+    }
+    if (Take(")")) {  // flags for the rest of the enclosing group
+      --depth_;
+      return Tree{};
+    }
+    Take(":");
+  }
+  absl::StatusOr<Tree> inner = ParseEither();
+  if (!inner.ok()) return inner;
+  Take(")");
+  --depth_;
+  ignore_case_ = ignore_case;
+  dot_takes_newline_ = dot_takes_newline;
+  return inner;
+}
+
+absl::StatusOr<Tree> TreeParser::ParseEscape() {
+  Tree tree;
+  switch (AtEnd() ? '\0' : Peek()) {
+    case 'b':
+    case 'B':
+      tree.kind = Peek() == 'b' ? Tree::Kind::kWordBoundary : Tree::Kind::kNoWordBoundary;
+      ++at_;
+      return tree;
+    case 'A':
+    case 'z':
+      return Unsupported(
+          "uses \\A or \\z; where a text begins and ends is up to whoever cuts it, "
+          "so leave them out");
+    case 'Q':
+    case 'C':
+      return Unsupported("uses \\Q or \\C; write the characters themselves");
+    default:
+      break;
+  }
+  if (std::optional<CharacterSet> set = ParseClassEscape(); set.has_value()) {
+    set->Normalise();
+    tree.kind = Tree::Kind::kSet;
+    tree.set = *std::move(set);
+    return tree;
+  }
+  return Literal(ParseCharacterEscape());
+}
+
+// \d \w \s, \p{...} and their negations, after the backslash.
+std::optional<CharacterSet> TreeParser::ParseClassEscape() {
+  const char c = AtEnd() ? '\0' : Peek();
+  CharacterSet set;
+  switch (c) {
+    case 'd':
+    case 'D':
+      set = AsciiDigits();
+      break;
+    case 'w':
+    case 'W':
+      set = AsciiWord();
+      break;
+    case 's':
+    case 'S':
+      set = AsciiSpace();
+      break;
+    case 'p':
+    case 'P': {
+      const size_t end =
+          pattern_.substr(at_ + 1).starts_with("{") ? pattern_.find('}', at_) + 1 : at_ + 2;
+      set = NamedClass(Concat("\\", pattern_.substr(at_, end - at_)));
+      at_ = end;
+      return set;
+    }
+    default:
+      return std::nullopt;
+  }
+  ++at_;
+  if (c == 'D' || c == 'W' || c == 'S') set.Negate();
+  return set;
+}
+
+char32_t TreeParser::ParseCharacterEscape() {
+  const char32_t c = TakeCharacter();
+  const auto hex = [](char digit) -> char32_t {
+    if (digit >= '0' && digit <= '9') return static_cast<char32_t>(digit - '0');
+    return static_cast<char32_t>((digit | 0x20) - 'a' + 10);
+  };
+  switch (c) {
+    case 'a':
+      return '\a';
+    case 'f':
+      return '\f';
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    case 'v':
+      return '\v';
+    case 'x': {
+      char32_t value = 0;
+      if (Take("{")) {
+        while (!AtEnd() && Peek() != '}') value = value * 16 + hex(pattern_[at_++]);
+        Take("}");
+      } else {
+        for (int i = 0; i < 2 && !AtEnd(); ++i) value = value * 16 + hex(pattern_[at_++]);
+      }
+      return value;
+    }
+    default:
+      break;
+  }
+  if (c < '0' || c > '7') return c;
+  char32_t value = c - '0';  // octal: up to three digits
+  for (int i = 0; i < 2 && !AtEnd() && Peek() >= '0' && Peek() <= '7'; ++i) {
+    value = value * 8 + static_cast<char32_t>(pattern_[at_++] - '0');
+  }
+  return value;
+}
+
+absl::StatusOr<CharacterSet> TreeParser::ParseClass() {
+  CharacterSet set;
+  const bool negated = Take("^");
+  bool first = true;
+  while (!AtEnd() && (first || Peek() != ']')) {
+    first = false;
+    if (Take("[:")) {
+      const size_t end = pattern_.find(":]", at_);
+      if (end == std::string_view::npos) return Unsupported("has a class that does not end");
+      set.Add(NamedClass(Concat("[[:", pattern_.substr(at_, end - at_), ":]]")));
+      at_ = end + 2;
+      continue;
+    }
+    if (Take("\\")) {
+      if (const std::optional<CharacterSet> named = ParseClassEscape(); named.has_value()) {
+        set.Add(*named);
+        continue;
+      }
+      --at_;
+    }
+    const char32_t low = Take("\\") ? ParseCharacterEscape() : TakeCharacter();
+    char32_t high = low;
+    if (pattern_.substr(at_).size() >= 2 && Peek() == '-' && pattern_[at_ + 1] != ']') {
+      ++at_;
+      high = Take("\\") ? ParseCharacterEscape() : TakeCharacter();
+    }
+    set.Add(low, high);
+  }
+  Take("]");
+  if (ignore_case_) set.AddAsciiCases();
+  set.Normalise();
+  if (negated) set.Negate();
+  set.Normalise();
+  return set;
+}
+
+// Characters of the longest match; nothing when it has no bound.
+uint64_t WidthMax(const Tree& tree) {
+  uint64_t width = 0;
+  switch (tree.kind) {
+    case Tree::Kind::kSet:
+      return 1;
+    case Tree::Kind::kConcat:
+      for (const Tree& child : tree.children) width += WidthMax(child);
+      return width;
+    case Tree::Kind::kEither:
+      for (const Tree& child : tree.children) width = std::max(width, WidthMax(child));
+      return width;
+    case Tree::Kind::kRepeat:
+      return tree.most * WidthMax(tree.children.front());
+    default:
+      return 0;
+  }
+}
+
+uint64_t WidthMin(const Tree& tree) {
+  uint64_t width = 0;
+  switch (tree.kind) {
+    case Tree::Kind::kSet:
+      return 1;
+    case Tree::Kind::kConcat:
+      for (const Tree& child : tree.children) width += WidthMin(child);
+      return width;
+    case Tree::Kind::kEither:
+      width = WidthMin(tree.children.front());
+      for (const Tree& child : tree.children) width = std::min(width, WidthMin(child));
+      return width;
+    case Tree::Kind::kRepeat:
+      return tree.least * WidthMin(tree.children.front());
+    default:
+      return 0;
+  }
+}
+
+bool HasEmptySet(const Tree& tree) {
+  if (tree.kind == Tree::Kind::kSet) return tree.set.empty();
+  return std::any_of(tree.children.begin(), tree.children.end(), HasEmptySet);
+}
+
+// Replaces the characters of small sets by what the fold lane makes of them. A set too large to be
+// written by hand (., \S, \p{Han}) holds the folded forms of its members already.
+void FoldTree(Tree& tree) {
+  constexpr size_t kFoldedSetSizeMax = 256;
+  for (Tree& child : tree.children) FoldTree(child);
+  if (tree.kind != Tree::Kind::kSet || tree.set.size() > kFoldedSetSizeMax) return;
+  CharacterSet folded;
+  for (const auto& [low, high] : tree.set.ranges()) {
+    for (char32_t c = low; c <= high; ++c) {
+      const FoldEntry entry = LookUpFold(c);
+      const char32_t to = entry.kind() == FoldEntry::Kind::kOne ? entry.value() : c;
+      folded.Add(to, to);
+    }
+  }
+  folded.Normalise();
+  tree.set = std::move(folded);
+}
+
+void AppendCodePoint(char32_t c, std::string& out) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string digits;
+  do {
+    digits.insert(digits.begin(), kHex[c % 16]);
+    c /= 16;
+  } while (c != 0);
+  out += Concat("\\x{", digits, "}");
+}
+
+void AppendPattern(const Tree& tree, std::string& out) {
+  switch (tree.kind) {
+    case Tree::Kind::kEmpty:
+      break;
+    case Tree::Kind::kSet:
+      out += '[';
+      for (const auto& [low, high] : tree.set.ranges()) {
+        AppendCodePoint(low, out);
+        if (high == low) continue;
+        out += '-';
+        AppendCodePoint(high, out);
+      }
+      out += ']';
+      break;
+    case Tree::Kind::kConcat:
+      for (const Tree& child : tree.children) AppendPattern(child, out);
+      break;
+    case Tree::Kind::kEither: {
+      std::string_view separator = "(?:";
+      for (const Tree& child : tree.children) {
+        out += separator;
+        AppendPattern(child, out);
+        separator = "|";
+      }
+      out += ')';
+      break;
+    }
+    case Tree::Kind::kRepeat:
+      out += "(?:";
+      AppendPattern(tree.children.front(), out);
+      out += Concat("){", tree.least, ",", tree.most, "}");
+      break;
+    case Tree::Kind::kWordBoundary:
+      out += "\\b";
+      break;
+    case Tree::Kind::kNoWordBoundary:
+      out += "\\B";
+      break;
+  }
+}
+
+// Writes the program of a tree; false when it gets too large.
+class ProgramWriter {
+ public:
+  explicit ProgramWriter(ExpressionVariant& variant) : variant_(variant) {}
+
+  bool Write(const Tree& tree) { return Append(tree) && Put({Instruction::Kind::kMatch, 0, 0}); }
+
+ private:
+  uint32_t here() const { return static_cast<uint32_t>(variant_.program.size()); }
+  Instruction& at(uint32_t place) { return variant_.program[place]; }
+  bool Put(Instruction instruction) {
+    if (variant_.program.size() >= kProgramSizeMax) return false;
+    variant_.program.push_back(instruction);
+    return true;
+  }
+
+  bool Append(const Tree& tree) {
+    switch (tree.kind) {
+      case Tree::Kind::kEmpty:
+        return true;
+      case Tree::Kind::kSet:
+        variant_.sets.push_back(tree.set);
+        return Put(
+            {Instruction::Kind::kSet, here() + 1, static_cast<uint32_t>(variant_.sets.size() - 1)});
+      case Tree::Kind::kConcat:
+        return std::all_of(tree.children.begin(), tree.children.end(),
+                           [&](const Tree& child) { return Append(child); });
+      case Tree::Kind::kEither:
+        return AppendEither(tree);
+      case Tree::Kind::kRepeat:
+        return AppendRepeat(tree);
+      case Tree::Kind::kWordBoundary:
+        return Put({Instruction::Kind::kWordBoundary, here() + 1, 0});
+      case Tree::Kind::kNoWordBoundary:
+        return Put({Instruction::Kind::kNoWordBoundary, here() + 1, 0});
+    }
+    return false;
+  }
+
+  bool AppendEither(const Tree& tree) {
+    std::vector<uint32_t> jumps;
+    for (size_t i = 0; i < tree.children.size(); ++i) {
+      const bool last = i + 1 == tree.children.size();
+      const uint32_t split = here();
+      if (!last && !Put({Instruction::Kind::kSplit, here() + 1, 0})) return false;
+      if (!Append(tree.children[i])) return false;
+      if (last) break;
+      jumps.push_back(here());
+      if (!Put({Instruction::Kind::kJump, 0, 0})) return false;
+      at(split).other = here();
+    }
+    for (const uint32_t jump : jumps) at(jump).next = here();
+    return true;
+  }
+
+  bool AppendRepeat(const Tree& tree) {
+    for (uint32_t i = 0; i < tree.least; ++i) {
+      if (!Append(tree.children.front())) return false;
+    }
+    std::vector<uint32_t> splits;
+    for (uint32_t i = tree.least; i < tree.most; ++i) {
+      splits.push_back(here());
+      if (!Put({Instruction::Kind::kSplit, here() + 1, 0})) return false;
+      if (!Append(tree.children.front())) return false;
+    }
+    for (const uint32_t split : splits) at(split).other = here();
+    return true;
+  }
+
+  ExpressionVariant& variant_;
+};
+
+bool MakeVariant(const Tree& tree, ExpressionVariant& variant) {
+  AppendPattern(tree, variant.pattern);
+  return ProgramWriter(variant).Write(tree);
+}
+
+}  // namespace
+
+void CharacterSet::Add(const CharacterSet& other) {
+  ranges_.insert(ranges_.end(), other.ranges_.begin(), other.ranges_.end());
+}
+
+void CharacterSet::AddAsciiCases() {
+  const std::vector<Range> ranges = ranges_;
+  for (const auto& [low, high] : ranges) {
+    for (char32_t c = std::max<char32_t>(low, 'A'); c <= std::min<char32_t>(high, 'Z'); ++c) {
+      Add(c + 32, c + 32);
+    }
+    for (char32_t c = std::max<char32_t>(low, 'a'); c <= std::min<char32_t>(high, 'z'); ++c) {
+      Add(c - 32, c - 32);
+    }
+  }
+}
+
+void CharacterSet::Negate() {
+  Normalise();
+  std::vector<Range> negated;
+  char32_t from = 0;
+  for (const auto& [low, high] : ranges_) {
+    if (low > from) negated.emplace_back(from, low - 1);
+    from = high + 1;
+  }
+  if (from <= kCodePointMax) negated.emplace_back(from, kCodePointMax);
+  ranges_ = std::move(negated);
+}
+
+void CharacterSet::Normalise() {
+  std::sort(ranges_.begin(), ranges_.end());
+  std::vector<Range> merged;
+  for (const Range& range : ranges_) {
+    if (!merged.empty() && range.first <= merged.back().second + 1) {
+      merged.back().second = std::max(merged.back().second, range.second);
+    } else {
+      merged.push_back(range);
+    }
+  }
+  ranges_ = std::move(merged);
+  ascii_[0] = ascii_[1] = 0;
+  for (const auto& [low, high] : ranges_) {
+    for (char32_t c = low; c <= high && c < 128; ++c) ascii_[c / 64] |= uint64_t{1} << (c % 64);
+  }
+}
+
+bool CharacterSet::Contains(char32_t c) const {
+  if (c < 128) return ((ascii_[c / 64] >> (c % 64)) & 1U) != 0;
+  const auto after =
+      std::upper_bound(ranges_.begin(), ranges_.end(), c,
+                       [](char32_t value, const Range& r) { return value < r.first; });
+  return after != ranges_.begin() && c <= (after - 1)->second;
+}
+
+size_t CharacterSet::size() const {
+  size_t size = 0;
+  for (const auto& [low, high] : ranges_) size += high - low + 1;
+  return size;
+}
 
 absl::StatusOr<Expression> Expression::Parse(std::string_view pattern) {
+  const auto refuse = [&](std::string_view why) {
+    return absl::InvalidArgumentError(Concat("the regex \"", pattern, "\" ", why));
+  };
   RE2::Options options;
   options.set_log_errors(false);
-  options.set_longest_match(true);
-  auto re2 = std::make_shared<const RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
-  if (!re2->ok()) {
-    return absl::InvalidArgumentError(
-        Concat("the regex \"", pattern, "\" is not valid: ", re2->error()));
-  }
+  const RE2 re2(re2::StringPiece(pattern.data(), pattern.size()), options);
+  if (!re2.ok()) return refuse(Concat("is not valid: ", re2.error()));
+  absl::StatusOr<Tree> tree = TreeParser(pattern).Run();
+  if (!tree.ok()) return refuse(std::string(tree.status().message()));
+  if (HasEmptySet(*tree)) return refuse("has a class that no character is in");
+  if (WidthMin(*tree) == 0) return refuse("matches the empty text, so it would match everywhere");
   Expression expression;
-  expression.re2_ = std::move(re2);
+  const uint64_t width = WidthMax(*tree);
+  if (width > kExpressionWidthMax) {
+    return refuse(Concat("can match ", width, " characters; at most ", kExpressionWidthMax,
+                         " are allowed, since a stream is held back for them"));
+  }
+  expression.width_max_ = static_cast<uint32_t>(width);
+  bool fits = MakeVariant(*tree, expression.exact_);
+  FoldTree(*tree);
+  fits = fits && MakeVariant(*tree, expression.folded_);
+  if (!fits) return refuse("is too large; split it into several rules or matchers");
   return expression;
 }
 

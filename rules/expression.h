@@ -1,26 +1,81 @@
-// A regular expression of a rule: RE2 syntax, bounded width.
+// A regular expression of a rule: RE2 syntax, of bounded width, with what a stream needs to know.
+//
+// The pattern is parsed into a tree of character sets, and everything that runs is made from that
+// tree: the pattern that RE2 confirms with, the one that Hyperscan prefilters with, and a program
+// that tells from which byte of a text an expression could still grow into a match. They cannot
+// disagree about what the author's text means.
+//
+// Two variants are made: for the exact lane, the tree as written; for lanes that fold, the tree
+// with its characters folded as the text will be, so that `Ignore` and `賭` mean what they say
+// there.
+//
+// Not supported, and refused with a reason: repetition without an upper bound, anchors (^ $ \A \z:
+// where a text begins is up to who cuts it), expressions that match nothing or the empty text.
+// (?i) folds ASCII letters only.
+//
+// Values; thread-compatible.
 #pragma once
 
-#include <memory>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <absl/status/statusor.h>
 
-namespace re2 {
-class RE2;
-}
-
 namespace weir::rules {
+
+inline constexpr uint32_t kExpressionWidthMax = 512;
+inline constexpr size_t kProgramSizeMax = 8192;
+
+class CharacterSet {
+ public:
+  using Range = std::pair<char32_t, char32_t>;  // both ends belong to it
+
+  void Add(char32_t low, char32_t high) { ranges_.emplace_back(low, high); }
+  void Add(const CharacterSet& other);
+  void AddAsciiCases();
+  void Negate();
+  void Normalise();  // sorts and merges; needed before Contains()
+
+  bool Contains(char32_t c) const;
+  bool empty() const { return ranges_.empty(); }
+  size_t size() const;
+  const std::vector<Range>& ranges() const { return ranges_; }
+
+ private:
+  std::vector<Range> ranges_;
+  uint64_t ascii_[2] = {0, 0};
+};
+
+// A program for a machine that reads one character after another and keeps a set of places.
+struct Instruction {
+  enum class Kind : uint8_t { kSet, kSplit, kJump, kWordBoundary, kNoWordBoundary, kMatch };
+  Kind kind = Kind::kMatch;
+  uint32_t next = 0;
+  uint32_t other = 0;  // kSplit: the second way; kSet: number of the set
+};
+
+struct ExpressionVariant {
+  std::string pattern;               // RE2 and Hyperscan syntax, characters as \x{...}
+  std::vector<Instruction> program;  // begins at 0
+  std::vector<CharacterSet> sets;
+};
 
 class Expression {
  public:
+  // The message of an error is written for the pack's author.
   static absl::StatusOr<Expression> Parse(std::string_view pattern);
 
-  const re2::RE2& re2() const { return *re2_; }
+  uint32_t width_max() const { return width_max_; }  // characters
+  const ExpressionVariant& exact() const { return exact_; }
+  const ExpressionVariant& folded() const { return folded_; }
 
  private:
-  std::shared_ptr<const re2::RE2> re2_;
+  uint32_t width_max_ = 0;
+  ExpressionVariant exact_;
+  ExpressionVariant folded_;
 };
 
 }  // namespace weir::rules

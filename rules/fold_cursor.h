@@ -13,6 +13,10 @@
 
 namespace weir::rules {
 
+// How far a confirmation looks back at text that may have been released, in characters: a stream
+// keeps that much.
+inline constexpr int kLookBackCharacters = 66;
+
 // A piece of the original: its first byte is byte `base` of the scan, it holds whole characters
 // only, and when `final` nothing follows it.
 struct OriginalText {

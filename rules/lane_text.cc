@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "rules/fold_table.h"
+#include "rules/number_scan.h"
 #include "rules/scanner.h"
 
 namespace weir::rules {
@@ -146,6 +147,9 @@ void LaneText::Clear() {
   last_ = 0;
   separators_ = 0;
   repeats_ = 0;
+  digits_ = 0;
+  first_digit_ = kNoDigit;
+  number_runs_.clear();
 }
 
 void LaneText::Reserve(size_t bytes) {
@@ -160,10 +164,28 @@ void LaneText::Reserve(size_t bytes) {
 void LaneText::Append(std::string_view text, uint64_t origin) {
   // Most characters keep their length; the few that grow reserve for themselves.
   Reserve(text.size() + text.size() / 2 + 64);
+  first_digit_ = kNoDigit;
   if (lane_ == Lane::kSkeleton) {
     AppendSkeleton(text, origin);
-  } else {
+  } else if (lane_ == Lane::kFold) {
     AppendFold(text, origin);
+  } else {
+    AppendExact(text, origin);
+  }
+}
+
+void LaneText::AppendExact(std::string_view text, uint64_t origin) {
+  if (text.empty()) return;
+  SetShift(origin);
+  for (size_t i = 0; i < text.size();) {
+    const Decoded decoded = DecodeAt(text, i);
+    if (decoded.c == kInvalidByte) {
+      bytes_[size_++] = kLaneBreak;
+    } else {
+      std::memcpy(bytes_.get() + size_, text.data() + i, decoded.length);
+      size_ += decoded.length;
+    }
+    i += decoded.length;
   }
 }
 
@@ -205,6 +227,7 @@ void LaneText::PutBreak(uint64_t origin) {
   last_ = 0;
   separators_ = 0;
   repeats_ = 0;
+  digits_ = 0;
 }
 
 void LaneText::AppendSeparator() {
@@ -214,9 +237,16 @@ void LaneText::AppendSeparator() {
 
 void LaneText::AppendSignificant(char32_t c, uint64_t origin) {
   separators_ = 0;
-  if (c == last_ && !IsAsciiDigit(c)) {
-    if (++repeats_ <= kSeparatorRunMax) return;
-    PutBreak(origin);
+  if (IsAsciiDigit(c)) {
+    if (digits_++ == 0) digits_start_ = origin;
+    if (digits_ == kNumberDigitsMin) number_runs_.push_back(digits_start_);
+    if (first_digit_ == kNoDigit) first_digit_ = origin;
+  } else {
+    digits_ = 0;
+    if (c == last_) {
+      if (++repeats_ <= kSeparatorRunMax) return;
+      PutBreak(origin);
+    }
   }
   repeats_ = 0;
   last_ = c;
@@ -323,6 +353,7 @@ void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
       last_ = last;
       separators_ = 0;
       repeats_ = 0;
+      digits_ = 0;
       continue;
     }
     const Decoded decoded = DecodeAt(text, i);

@@ -43,7 +43,7 @@ void AppendUtf8(char32_t c, std::string& out);
 
 class LaneText {
  public:
-  // kFold or kSkeleton; the exact lane is the text itself.
+  // kExact, kFold or kSkeleton. The exact lane differs from the text in its breaks only.
   explicit LaneText(Lane lane) : lane_(lane) {}
 
   void Clear();
@@ -63,6 +63,12 @@ class LaneText {
   // Forgets lane text before `offset`.
   void Forget(uint64_t offset);
 
+  // Of the skeleton: where in the original the runs of at least kNumberDigitsMin digits begin, and
+  // where the first digit of the last Append() stands (kNoDigit if it had none).
+  static constexpr uint64_t kNoDigit = ~uint64_t{0};
+  const std::vector<uint64_t>& number_runs() const { return number_runs_; }
+  uint64_t first_digit() const { return first_digit_; }
+
   size_t memory_bytes() const { return capacity_ + steps_.capacity() * sizeof(Step); }
 
  private:
@@ -71,6 +77,7 @@ class LaneText {
     int64_t shift;
   };
 
+  void AppendExact(std::string_view text, uint64_t origin);
   void AppendFold(std::string_view text, uint64_t origin);
   void AppendSkeleton(std::string_view text, uint64_t origin);
   void AppendCharacter(char32_t c, uint64_t origin);
@@ -94,6 +101,10 @@ class LaneText {
   char32_t last_ = 0;        // the last character put; 0 after a break and at the beginning
   uint32_t separators_ = 0;  // dropped since the last significant character
   uint32_t repeats_ = 0;     // of last_, dropped
+  uint32_t digits_ = 0;      // put in a row
+  uint64_t digits_start_ = 0;
+  uint64_t first_digit_ = kNoDigit;
+  std::vector<uint64_t> number_runs_;
 };
 
 }  // namespace weir::rules

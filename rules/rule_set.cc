@@ -1,13 +1,18 @@
 #include "rules/rule_set.h"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
 #include <absl/strings/escaping.h>
-#include <openssl/sha.h>
+#include <absl/strings/string_view.h>
+#include <hs/hs.h>
+#include <openssl/evp.h>
 
+#include "rules/check.h"
 #include "rules/compiled.h"
 #include "rules/concat.h"
+#include "rules/number_scan.h"
 #include "rules/scanner.h"
 
 namespace weir::rules {
@@ -26,40 +31,314 @@ DirectionSet DirectionsOf(const Rule& rule) {
   return DirectionBit(Direction::kPrompt) | DirectionBit(Direction::kAnswer);
 }
 
-// Turns rules into leaves and words.
+// A prefilter that loses matches would let text through unseen. Vectorscan 5.4.9, which Debian 12
+// also offers under Hyperscan's name, loses this one; no set is compiled with such a library.
+absl::Status CheckHyperscan() {
+  constexpr unsigned kFlags = HS_FLAG_UTF8 | HS_FLAG_DOTALL;
+  const char* const patterns[] = {"(?:\\x{52A0}\\x{7FA4}|\\x{7FA4}{2,3}|[a-c]{2,3})",
+                                  "\\x{52A0}[\\x{0}-\\x{9}\\x{B}-\\x{10FFFF}]{0,1}\\x{7FA4}"};
+  const unsigned flags[] = {kFlags, kFlags};
+  const unsigned ids[] = {0, 1};
+  constexpr std::string_view kText = "赌场开赌场赌ab";
+  hs_database_t* database = nullptr;
+  hs_compile_error_t* error = nullptr;
+  hs_scratch_t* scratch = nullptr;
+  bool found = false;
+  if (hs_compile_multi(patterns, flags, ids, 2, HS_MODE_BLOCK, nullptr, &database, &error) ==
+          HS_SUCCESS &&
+      hs_alloc_scratch(database, &scratch) == HS_SUCCESS) {
+    hs_scan(
+        database, kText.data(), static_cast<unsigned>(kText.size()), 0, scratch,
+        [](unsigned, unsigned long long, unsigned long long, unsigned, void* context) {
+          *static_cast<bool*>(context) = true;
+          return 0;
+        },
+        &found);
+  }
+  hs_free_scratch(scratch);
+  hs_free_database(database);
+  hs_free_compile_error(error);
+  if (found) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      Concat("the Hyperscan library of this machine (", hs_version(),
+             ") loses matches; install Debian's libhyperscan-dev in place of libvectorscan-dev"));
+}
+
+// Turns rules into leaves, words, expressions and what combines them.
 class Compiler {
  public:
-  explicit Compiler(RuleSet::Compiled& compiled) : compiled_(compiled) {}
+  Compiler(RuleSet::Compiled& compiled, std::vector<Problem>& problems)
+      : compiled_(compiled), problems_(problems) {}
 
   absl::Status Run() {
+    static const absl::Status hyperscan = CheckHyperscan();
+    if (!hyperscan.ok()) return hyperscan;
     for (const Pack& pack : compiled_.packs) {
+      file_ = pack.file;
       for (const Rule& rule : pack.rules) AddRule(rule);
     }
-    return WordIndex::Build(std::move(uses_), compiled_.words);
+    if (absl::Status status = WordIndex::Build(std::move(words_), compiled_.words); !status.ok()) {
+      return status;
+    }
+    return ExpressionIndex::Build(std::move(expressions_), compiled_.expressions);
   }
 
  private:
+  struct Place {  // of a matcher in its rule
+    uint32_t composite = kAbsent;
+    uint32_t slot = 0;
+  };
+
   void AddRule(const Rule& rule) {
-    const auto number = static_cast<uint32_t>(compiled_.rules.size());
+    rule_ = static_cast<uint32_t>(compiled_.rules.size());
+    directions_ = DirectionsOf(rule);
     compiled_.rules.push_back(&rule);
     compiled_.stats.emplace_back();
-    if (DirectionsOf(rule) != kNoDirection) AddMatcher(rule, rule.match, number);
+    compiled_.exception_of.push_back(kAbsent);
+    compiled_.mixed_of.push_back(kAbsent);
+    const auto first_leaf = static_cast<uint32_t>(compiled_.leaves.size());
+    counts_characters_ = rule.except.has_value();
+    mixed_ = MixedRule{};
+    kinds_ = 0;
+    AddMatcher(rule.match, {});
+    if (rule.except.has_value()) AddException(*rule.except);
+    for (uint32_t i = first_leaf; i < compiled_.leaves.size(); ++i) {
+      compiled_.leaves[i].counts_characters = counts_characters_;
+    }
+    // One span may be reported by several matchers only when there are expressions (each lane
+    // looks for itself) or matchers of several kinds.
+    if (!mixed_.expressions.empty() || (kinds_ & (kinds_ - 1)) != 0) {
+      compiled_.mixed_of.back() = static_cast<uint32_t>(compiled_.mixed.size());
+      compiled_.mixed.push_back(std::move(mixed_));
+    }
   }
 
-  void AddMatcher(const Rule& rule, const Matcher& matcher, uint32_t number) {
-    for (const Matcher& child : matcher.children) AddMatcher(rule, child, number);
-    if (matcher.kind != Matcher::Kind::kWords) return;
-    const auto leaf = static_cast<uint32_t>(compiled_.leaves.size());
-    compiled_.leaves.push_back({number});
+  // The parser of packs has asked the same, but packs may also be made by hand.
+  bool Accept(const absl::Status& status, int line) {
+    if (!status.ok()) problems_.push_back({file_, line, std::string(status.message())});
+    return status.ok();
+  }
+
+  uint32_t AddLeaf(Place place) {
+    compiled_.leaves.push_back({rule_, place.composite, place.slot, false});
+    return static_cast<uint32_t>(compiled_.leaves.size() - 1);
+  }
+
+  RuleStats& stats() { return compiled_.stats.back(); }
+  void Widen(size_t characters) {
+    stats().width_characters_max =
+        std::max(stats().width_characters_max, static_cast<uint32_t>(characters));
+  }
+
+  void AddMatcher(const Matcher& matcher, Place place) {
+    stats().lanes = static_cast<LaneSet>(stats().lanes | matcher.lanes);
+    switch (matcher.kind) {
+      case Matcher::Kind::kWords:
+        AddWords(matcher, AddLeaf(place));
+        break;
+      case Matcher::Kind::kRegex:
+        AddRegex(matcher, AddLeaf(place));
+        break;
+      case Matcher::Kind::kDetector:
+        AddDetector(matcher, AddLeaf(place));
+        break;
+      case Matcher::Kind::kAny:
+        for (const Matcher& child : matcher.children) AddMatcher(child, place);
+        break;
+      case Matcher::Kind::kAll:
+      case Matcher::Kind::kNear:
+        AddComposite(matcher, place);
+        break;
+    }
+  }
+
+  void AddWords(const Matcher& matcher, uint32_t leaf) {
+    kinds_ |= 1;
+    stats().words += static_cast<uint32_t>(matcher.words.size());
     for (const std::string& written : matcher.words) {
       absl::StatusOr<Word> word = Word::Parse(written, matcher.lanes);
-      if (word.ok()) uses_.push_back({*std::move(word), leaf, DirectionsOf(rule), false});
+      if (!Accept(word.status(), matcher.line)) continue;
+      size_t characters = 0;
+      for (const Word::Run& run : word->runs) characters += run.count;
+      Widen(characters);
+      if ((matcher.lanes & LaneBit(Lane::kExact)) != 0) mixed_.exact_words.insert(word->exact);
+      if ((matcher.lanes & LaneBit(Lane::kFold)) != 0) mixed_.fold_words.insert(word->fold);
+      if (directions_ == kNoDirection) continue;
+      words_.push_back({*std::move(word), leaf, directions_, /*exception=*/false});
+    }
+  }
+
+  void AddRegex(const Matcher& matcher, uint32_t leaf) {
+    kinds_ |= 2;
+    ++stats().expressions;
+    absl::StatusOr<Expression> expression = Expression::Parse(matcher.regex);
+    if (!Accept(expression.status(), matcher.line)) return;
+    Widen(expression->width_max());
+    if (directions_ == kNoDirection) return;
+    mixed_.expressions.push_back(static_cast<uint32_t>(expressions_.size()));
+    expressions_.push_back({*std::move(expression), leaf, matcher.lanes, directions_});
+  }
+
+  void AddDetector(const Matcher& matcher, uint32_t leaf) {
+    kinds_ |= 4;
+    for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton}) {
+      stats().lanes = static_cast<LaneSet>(stats().lanes | LaneBit(lane));
+    }
+    Widen(matcher.detector == Detector::kCnIdCard ? 18 : 11);
+    if (directions_ == kNoDirection) return;
+    mixed_.detectors.push_back(matcher.detector);
+    compiled_.detectors.push_back({matcher.detector, leaf, directions_});
+  }
+
+  void AddComposite(const Matcher& matcher, Place place) {
+    stats().guarantee = RuleStats::Guarantee::kCompletion;
+    counts_characters_ = true;
+    const auto composite = static_cast<uint32_t>(compiled_.composites.size());
+    const auto slots = static_cast<uint32_t>(matcher.children.size());
+    compiled_.composites.push_back({matcher.kind == Matcher::Kind::kNear ? matcher.within : kAbsent,
+                                    place.composite, place.slot, compiled_.slot_count, slots});
+    compiled_.slot_count += slots;
+    for (uint32_t slot = 0; slot < slots; ++slot) {
+      AddMatcher(matcher.children[slot], {composite, slot});
+    }
+  }
+
+  void AddException(const Exception& exception) {
+    const auto number = static_cast<uint32_t>(compiled_.exceptions.size());
+    compiled_.exceptions.push_back({rule_, exception.within});
+    compiled_.exception_of.back() = number;
+    if (directions_ == kNoDirection) return;
+    for (const std::string& written : exception.words) {
+      absl::StatusOr<Word> word = Word::Parse(written, exception.lanes);
+      if (!Accept(word.status(), compiled_.rules.back()->line)) continue;
+      words_.push_back({*std::move(word), number, directions_, /*exception=*/true});
     }
   }
 
   RuleSet::Compiled& compiled_;
-  std::vector<WordUse> uses_;
+  std::vector<Problem>& problems_;
+  std::string file_;
+  std::vector<WordUse> words_;
+  std::vector<ExpressionUse> expressions_;
+
+  // Of the rule being added.
+  uint32_t rule_ = 0;
+  DirectionSet directions_ = kNoDirection;
+  bool counts_characters_ = false;
+  MixedRule mixed_;
+  uint32_t kinds_ = 0;  // bit set of the kinds of matchers seen
 };
+
+// Hashes values so that no two different sets give one sequence of bytes: each text is preceded by
+// its length.
+class Digest {
+ public:
+  Digest() : hash_(EVP_MD_CTX_new()) {
+    WEIR_CHECK(hash_ != nullptr && EVP_DigestInit_ex(hash_, EVP_sha256(), nullptr) == 1);
+  }
+  Digest(const Digest&) = delete;  // owns the OpenSSL context
+  Digest& operator=(const Digest&) = delete;
+  ~Digest() { EVP_MD_CTX_free(hash_); }
+
+  void Add(uint64_t number) {
+    uint8_t bytes[8];
+    for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(number >> (8 * i));
+    Update(bytes, sizeof(bytes));
+  }
+  void Add(std::string_view text) {
+    Add(uint64_t{text.size()});
+    Update(text.data(), text.size());
+  }
+  void Add(const std::vector<std::string>& texts) {
+    Add(uint64_t{texts.size()});
+    for (const std::string& text : texts) Add(text);
+  }
+  void Add(const Matcher& matcher) {
+    Add(static_cast<uint64_t>(matcher.kind));
+    Add(matcher.words);
+    Add(matcher.regex);
+    Add(Name(matcher.detector));
+    Add(uint64_t{matcher.lanes});
+    Add(uint64_t{matcher.within});
+    Add(uint64_t{matcher.children.size()});
+    for (const Matcher& child : matcher.children) Add(child);
+  }
+  void Add(const Rule& rule) {
+    Add(rule.id);
+    Add(rule.category);
+    Add(static_cast<uint64_t>(rule.severity));
+    Add(static_cast<uint64_t>(rule.status));
+    Add(static_cast<uint64_t>(rule.direction));
+    Add(rule.match);
+    Add(uint64_t{rule.except.has_value()});
+    if (!rule.except.has_value()) return;
+    Add(rule.except->words);
+    Add(uint64_t{rule.except->lanes});
+    Add(uint64_t{rule.except->within});
+  }
+
+  std::string Finish() {
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    WEIR_CHECK(EVP_DigestFinal_ex(hash_, hash, &length) == 1);
+    return Concat("sha256:", absl::BytesToHexString(
+                                 absl::string_view(reinterpret_cast<const char*>(hash), length)));
+  }
+
+ private:
+  void Update(const void* bytes, size_t count) {
+    WEIR_CHECK(EVP_DigestUpdate(hash_, bytes, count) == 1);
+  }
+
+  EVP_MD_CTX* hash_;
+};
+
+std::string DigestOf(const std::vector<Pack>& packs) {
+  Digest digest;
+  digest.Add(uint64_t{kEngineVersion});
+  for (const Pack& pack : packs) {
+    digest.Add(pack.name);
+    digest.Add(pack.version);
+    digest.Add(uint64_t{pack.rules.size()});
+    for (const Rule& rule : pack.rules) digest.Add(rule);
+  }
+  return digest.Finish();
+}
+
+// Runs the rule's own tests, in every direction that it looks at.
+void TestRule(const RuleSet& rule_set, uint32_t number, const std::string& file,
+              std::vector<Problem>& problems) {
+  const Rule& rule = rule_set.rule(number);
+  const auto check = [&](const std::string& text, Direction direction, bool expected) {
+    std::vector<Finding> findings;
+    const absl::Status status = Scan(rule_set, direction, text, findings);
+    if (!status.ok()) {
+      problems.push_back(
+          {file, rule.line,
+           Concat("rule ", rule.id, " cannot be tested: ", std::string(status.message()))});
+      return;
+    }
+    const auto found = std::find_if(findings.begin(), findings.end(),
+                                    [&](const Finding& finding) { return finding.rule == number; });
+    if ((found != findings.end()) == expected) return;
+    std::string reason = Concat("rule ", rule.id, expected ? " must find" : " must not find",
+                                " its ", expected ? "hit" : "miss", " test \"", text, "\" in ",
+                                direction == Direction::kPrompt ? "a prompt" : "an answer");
+    if (!expected) {
+      reason +=
+          Concat("; it found \"",
+                 std::string_view(text).substr(static_cast<size_t>(found->start),
+                                               static_cast<size_t>(found->end - found->start)),
+                 "\" in lane ", Name(found->lane));
+    }
+    problems.push_back({file, rule.line, std::move(reason)});
+  };
+  for (const Direction direction : {Direction::kPrompt, Direction::kAnswer}) {
+    if ((DirectionsOf(rule) & DirectionBit(direction)) == 0) continue;
+    for (const std::string& text : rule.hit_tests) check(text, direction, true);
+    for (const std::string& text : rule.miss_tests) check(text, direction, false);
+  }
+}
 
 }  // namespace
 
@@ -72,48 +351,22 @@ std::shared_ptr<const RuleSet> RuleSet::Compile(std::vector<Pack> packs,
   auto compiled = std::make_unique<Compiled>();
   compiled->packs = std::move(packs);
   compiled->serial = ++serials;
-  if (const absl::Status status = Compiler(*compiled).Run(); !status.ok()) {
-    problems.push_back({"rules", 0, std::string(status.message())});
+  compiled->digest = DigestOf(compiled->packs);
+  const size_t problems_before = problems.size();
+  if (const absl::Status status = Compiler(*compiled, problems).Run(); !status.ok()) {
+    const std::string file = compiled->packs.empty() ? "" : compiled->packs.front().file;
+    problems.push_back({file, 0, std::string(status.message())});
     return nullptr;
   }
-  std::string content;
-  for (const Rule* rule : compiled->rules) content += Concat(rule->id, "\n");
-  uint8_t hash[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const uint8_t*>(content.data()), content.size(), hash);
-  compiled->digest = Concat(
-      "sha256:", absl::BytesToHexString({reinterpret_cast<const char*>(hash), sizeof(hash)}));
+  if (problems.size() != problems_before) return nullptr;
   std::shared_ptr<const RuleSet> rule_set(new RuleSet(std::move(compiled)));
-  const size_t before = problems.size();
-  for (size_t p = 0, number = 0; p < rule_set->packs().size(); ++p) {
-    const Pack& pack = rule_set->packs()[p];
-    for (const Rule& rule : pack.rules) {
-      const auto index = static_cast<uint32_t>(number++);
-      if (rule.status == RuleStatus::kRetired) continue;
-      const Direction direction =
-          rule.direction == RuleDirection::kAnswer ? Direction::kAnswer : Direction::kPrompt;
-      const auto hits = [&](const std::string& text) {
-        std::vector<Finding> findings;
-        if (!Scan(*rule_set, direction, text, findings).ok()) return false;
-        for (const Finding& finding : findings) {
-          if (finding.rule == index) return true;
-        }
-        return false;
-      };
-      for (const std::string& text : rule.hit_tests) {
-        if (!hits(text)) {
-          problems.push_back(
-              {pack.file, rule.line, Concat("rule ", rule.id, " does not hit \"", text, "\"")});
-        }
-      }
-      for (const std::string& text : rule.miss_tests) {
-        if (hits(text)) {
-          problems.push_back(
-              {pack.file, rule.line, Concat("rule ", rule.id, " must not hit \"", text, "\"")});
-        }
-      }
+  uint32_t number = 0;
+  for (const Pack& pack : rule_set->packs()) {
+    for (size_t i = 0; i < pack.rules.size(); ++i) {
+      TestRule(*rule_set, number++, pack.file, problems);
     }
   }
-  return problems.size() == before ? rule_set : nullptr;
+  return problems.size() == problems_before ? rule_set : nullptr;
 }
 
 size_t RuleSet::rule_count() const {
@@ -131,8 +384,9 @@ const std::vector<Pack>& RuleSet::packs() const {
 std::string_view RuleSet::digest() const {
   return compiled_->digest;
 }
+
 size_t RuleSet::memory_bytes() const {
-  return compiled_->words.memory_bytes();
+  return compiled_->words.memory_bytes() + compiled_->expressions.memory_bytes();
 }
 
 }  // namespace weir::rules

@@ -1,3 +1,11 @@
+// A scan, whole or in pieces, is one Pass: Normalise into lanes -> Prefilter (Hyperscan, ids only)
+// -> Confirm (in the original text, with RE2 and validators) -> Emit (all, near and exceptions).
+//
+// What a stream may release is computed after each piece: every engine says from which byte a
+// match could still grow, and no findings begin before the least of these. In words: the longest
+// suffix that could become one, exactly. In expressions: the earliest start of any place their
+// programs are at. In numbers: the digits that could still become one. In undecided findings: where
+// they begin.
 #include "rules/scanner.h"
 
 #include <algorithm>
@@ -6,17 +14,24 @@
 
 #include <hs/hs.h>
 
+#include "rules/combiner.h"
 #include "rules/compiled.h"
+#include "rules/expression_index.h"
 #include "rules/fold_cursor.h"
 #include "rules/lane_text.h"
+#include "rules/number_scan.h"
 #include "rules/status_macros.h"
 #include "rules/word_index.h"
 
 namespace weir::rules {
 namespace {
 
-// What an edge or an exception may look back at in text that has been released.
-constexpr uint64_t kLookBackBytes = (kSeparatorRunMax + 2) * 4;
+// What may be looked back at in text that has been released: the characters beside a word's edge,
+// and the copies of a word's first character.
+constexpr uint64_t kLookBackBytes =
+    (kLookBackCharacters + uint64_t{kWordRunMax} * (kSeparatorRunMax + 1)) * 4;
+
+constexpr uint64_t kNowhere = ~uint64_t{0};
 
 struct ScratchDeleter {
   void operator()(hs_scratch_t* scratch) const { hs_free_scratch(scratch); }
@@ -26,162 +41,374 @@ struct ScratchDeleter {
 absl::StatusOr<hs_scratch_t*> ScratchFor(const RuleSet::Compiled& compiled) {
   thread_local std::unique_ptr<hs_scratch_t, ScratchDeleter> scratch;
   thread_local uint64_t fits_serial = 0;
-  if (compiled.words.database() == nullptr || fits_serial == compiled.serial) return scratch.get();
-  hs_scratch_t* grown = scratch.release();
-  const hs_error_t error = hs_alloc_scratch(compiled.words.database(), &grown);
-  scratch.reset(grown);
-  if (error != HS_SUCCESS) {
-    return absl::ResourceExhaustedError("no memory for Hyperscan's scratch space");
+  if (fits_serial == compiled.serial) return scratch.get();
+  for (const hs_database* database :
+       {compiled.words.database(), compiled.expressions.database(true),
+        compiled.expressions.database(false)}) {
+    if (database == nullptr) continue;
+    hs_scratch_t* grown = scratch.release();
+    const hs_error_t error = hs_alloc_scratch(database, &grown);
+    scratch.reset(grown);
+    if (error != HS_SUCCESS) {
+      return absl::ResourceExhaustedError("no memory for Hyperscan's scratch space");
+    }
   }
   fits_serial = compiled.serial;
   return scratch.get();
 }
 
 bool Earlier(const Finding& a, const Finding& b) {
-  return std::tie(a.end, a.start, a.rule, a.lane) < std::tie(b.end, b.start, b.rule, b.lane);
+  return std::tie(a.end, a.start, a.rule, a.lane, b.detector) <
+         std::tie(b.end, b.start, b.rule, b.lane, a.detector);
 }
 
-// A hit whose word the text has not yet decided.
-struct PendingHit {
-  const WordUse* use;
-  uint64_t head;
-  uint64_t second;
-  uint64_t hold;
-};
+bool SamePlace(const Finding& a, const Finding& b) {
+  return a.rule == b.rule && a.start == b.start && a.end == b.end;
+}
 
-// One scan, whole or in pieces: both are this, so that both find the same.
+constexpr Lane kExpressionLanes[] = {Lane::kExact, Lane::kFold, Lane::kSkeleton};
+
 class Pass {
  public:
-  void Begin(const RuleSet& rules, Direction direction) {
-    compiled_ = &rules.compiled();
-    direction_ = DirectionBit(direction);
-    skeleton_.Clear();
-    hits_.clear();
-    pending_.clear();
-    tail_skeleton_ = 0;
-    scanned_ = 0;
-    normalised_ = 0;
-  }
+  // With `whole`, one Advance() brings the whole text.
+  void Begin(const RuleSet& rules, Direction direction, bool whole);
 
   // `text` holds whole characters only and ends at the end of what has arrived.
-  absl::Status Advance(const OriginalText& text, std::vector<Finding>& findings) {
-    const size_t first_new = findings.size();
-    skeleton_.Append(text.Between(normalised_, text.end()), normalised_);
-    normalised_ = text.end();
-    auto scratch = ScratchFor(*compiled_);
-    if (!scratch.ok()) return scratch.status();
-    hold_ = text.end();
-    ConfirmPending(text, findings);
-    WEIR_RETURN_IF_ERROR(FindWords(text, *scratch, findings));
-    if (!text.final) {
-      const WordIndex::Tail tail =
-          compiled_->words.FindTail(skeleton_, tail_skeleton_, text, direction_);
-      tail_skeleton_ = tail.skeleton;
-      hold_ = std::min(hold_, tail.hold);
-    }
-    for (const PendingHit& hit : pending_) hold_ = std::min(hold_, hit.hold);
-    const auto begin = findings.begin() + static_cast<ptrdiff_t>(first_new);
-    std::sort(begin, findings.end(), Earlier);
-    findings.erase(std::unique(begin, findings.end(),
-                               [](const Finding& a, const Finding& b) {
-                                 return a.rule == b.rule && a.start == b.start && a.end == b.end;
-                               }),
-                   findings.end());
-    return absl::OkStatus();
-  }
+  absl::Status Advance(const OriginalText& text, std::vector<Finding>& findings);
 
-  void Forget() { skeleton_.Forget(tail_skeleton_); }
+  // The byte from which text must be held back, and the one from which later calls need it.
   uint64_t hold() const { return hold_; }
+  uint64_t keep() const { return keep_; }
+  void Forget(const OriginalText& text, uint64_t offset) { combiner_.Forget(text, offset, hold_); }
 
  private:
-  absl::Status FindWords(const OriginalText& text, hs_scratch_t* scratch,
-                         std::vector<Finding>& findings) {
-    const WordIndex& words = compiled_->words;
-    if (words.empty()) return absl::OkStatus();
-    const uint64_t scanned_before = scanned_;
-    scanned_ = skeleton_.end();
-    if (skeleton_.end() == scanned_before) return absl::OkStatus();
-    hits_.clear();
-    WEIR_RETURN_IF_ERROR(
-        words.Scan(skeleton_.From(tail_skeleton_), tail_skeleton_, scratch, hits_));
-    for (const WordIndex::Hit& hit : hits_) {
-      if (hit.end <= scanned_before) continue;
-      const uint64_t start = hit.end - words.SkeletonBytes(hit.literal);
-      const uint64_t head = skeleton_.Origin(start);
-      const size_t first_bytes = DecodeAt(skeleton_.From(start), 0).length;
-      const uint64_t second =
-          start + first_bytes < hit.end ? skeleton_.Origin(start + first_bytes) : head;
-      for (const WordUse& use : words.Uses(hit.literal)) {
-        if ((use.directions & direction_) != 0) Decide({&use, head, second, head}, text, findings);
-      }
-    }
-    return absl::OkStatus();
-  }
+  // A hit that the text has not decided yet.
+  struct PendingHit {
+    const WordUse* use;
+    uint64_t head;
+    uint64_t second;
+    uint64_t hold;
+  };
 
-  void ConfirmPending(const OriginalText& text, std::vector<Finding>& findings) {
-    std::vector<PendingHit> undecided = std::move(pending_);
-    pending_.clear();
-    for (const PendingHit& hit : undecided) Decide(hit, text, findings);
-  }
+  void Normalise(const OriginalText& text);
+  absl::Status FindWords(const OriginalText& text, hs_scratch_t* scratch);
+  void ConfirmHits(const OriginalText& text, uint64_t behind);
+  void Confirm(PendingHit hit, const OriginalText& text);
+  absl::Status FindExpressions(const OriginalText& text, hs_scratch_t* scratch);
+  absl::Status FindExpressionsInWhole(Lane lane, const OriginalText& text, hs_scratch_t* scratch);
+  void AddExpressionMatch(const OriginalText& text, Lane lane, uint32_t use, Span match);
+  void FindNumbersIn(const OriginalText& text);
+  void Emit(const OriginalText& text, std::vector<Finding>& findings);
+  void ForgetLanes();
 
-  void Decide(PendingHit hit, const OriginalText& text, std::vector<Finding>& findings) {
-    const WordIndex::Confirmed confirmed =
-        WordIndex::Confirm(hit.use->word, text, hit.head, hit.second);
-    if (confirmed.outcome == WordIndex::Outcome::kNeedMore) {
-      hit.hold = confirmed.span.start;
-      pending_.push_back(hit);
-    } else if (confirmed.outcome == WordIndex::Outcome::kMatch) {
-      findings.push_back({compiled_->leaves[hit.use->leaf].rule, confirmed.lane, Detector::kNone,
-                          confirmed.span.start, confirmed.span.end});
-    }
-  }
+  LaneText& lane(Lane which) { return lanes_[static_cast<size_t>(which)]; }
+  const LaneText& lane(Lane which) const { return lanes_[static_cast<size_t>(which)]; }
+  bool Runs(Lane which) const { return (running_ & LaneBit(which)) != 0; }
 
   const RuleSet::Compiled* compiled_ = nullptr;
   DirectionSet direction_ = kNoDirection;
-  LaneText skeleton_{Lane::kSkeleton};
+  bool whole_ = false;
+  LaneSet running_ = 0;
+  LaneText lanes_[3] = {LaneText(Lane::kExact), LaneText(Lane::kFold), LaneText(Lane::kSkeleton)};
+  uint64_t lane_ends_[3] = {0, 0, 0};  // before the last Normalise()
+  uint64_t normalised_ = 0;            // bytes of the original
+
   std::vector<WordIndex::Hit> hits_;
   std::vector<PendingHit> pending_;
-  uint64_t tail_skeleton_ = 0;
-  uint64_t scanned_ = 0;
-  uint64_t normalised_ = 0;
+  uint64_t word_tail_ = 0;  // lane offset from where a word could still grow
+  uint64_t word_hold_ = 0;
+
+  ExpressionStream expressions_[3];
+  std::vector<ExpressionStream::Match> expression_matches_;
+  std::vector<uint32_t> candidates_;
+  uint64_t expression_hold_ = 0;
+
+  std::vector<NumberMatch> numbers_;
+  std::vector<NumberMatch> numbers_reported_;  // that the next look at the digits finds again
+  uint64_t number_hold_ = kNowhere;
+
+  Combiner combiner_;
   uint64_t hold_ = 0;
+  uint64_t keep_ = 0;
 };
+
+void Pass::Begin(const RuleSet& rules, Direction direction, bool whole) {
+  compiled_ = &rules.compiled();
+  direction_ = DirectionBit(direction);
+  whole_ = whole;
+  running_ = compiled_->expressions.lanes();
+  if (!compiled_->words.empty() || !compiled_->detectors.empty()) {
+    running_ |= LaneBit(Lane::kSkeleton);
+  }
+  for (LaneText& lane_text : lanes_) lane_text.Clear();
+  for (uint64_t& end : lane_ends_) end = 0;
+  normalised_ = 0;
+  pending_.clear();
+  word_tail_ = word_hold_ = 0;
+  if (!whole && !compiled_->expressions.empty()) {
+    for (const Lane which : kExpressionLanes) {
+      expressions_[static_cast<size_t>(which)].Begin(compiled_->expressions, which, direction_);
+    }
+  }
+  numbers_reported_.clear();
+  number_hold_ = kNowhere;
+  combiner_.Begin(*compiled_);
+  hold_ = keep_ = 0;
+}
+
+absl::Status Pass::Advance(const OriginalText& text, std::vector<Finding>& findings) {
+  WEIR_ASSIGN_OR_RETURN(hs_scratch_t* const scratch, ScratchFor(*compiled_));
+  Normalise(text);
+  WEIR_RETURN_IF_ERROR(FindWords(text, scratch));
+  WEIR_RETURN_IF_ERROR(FindExpressions(text, scratch));
+  FindNumbersIn(text);
+  Emit(text, findings);
+  if (!whole_) ForgetLanes();
+  return absl::OkStatus();
+}
+
+void Pass::Normalise(const OriginalText& text) {
+  const std::string_view added = text.Between(normalised_, text.end());
+  for (const Lane which : kExpressionLanes) {
+    if (!Runs(which)) continue;
+    lane_ends_[static_cast<size_t>(which)] = lane(which).end();
+    lane(which).Append(added, normalised_);
+  }
+  normalised_ = text.end();
+}
+
+absl::Status Pass::FindWords(const OriginalText& text, hs_scratch_t* scratch) {
+  const WordIndex& words = compiled_->words;
+  word_hold_ = text.end();
+  if (words.empty()) return absl::OkStatus();
+  if (!pending_.empty()) {
+    const std::vector<PendingHit> undecided = std::exchange(pending_, {});
+    for (const PendingHit& hit : undecided) Confirm(hit, text);
+  }
+  const LaneText& skeleton = lane(Lane::kSkeleton);
+  const uint64_t scanned = lane_ends_[static_cast<size_t>(Lane::kSkeleton)];
+  if (skeleton.end() > scanned) {
+    hits_.clear();
+    WEIR_RETURN_IF_ERROR(words.Scan(skeleton.From(word_tail_), word_tail_, scratch, hits_));
+    ConfirmHits(text, scanned);
+  }
+  if (whole_) return absl::OkStatus();
+  const WordIndex::Tail tail = words.FindTail(skeleton, word_tail_, text, direction_);
+  word_tail_ = tail.skeleton;
+  word_hold_ = tail.hold;
+  for (const PendingHit& hit : pending_) {
+    if (!hit.use->exception) word_hold_ = std::min(word_hold_, hit.hold);
+  }
+  return absl::OkStatus();
+}
+
+// Confirms the hits that end behind lane offset `behind`; the others were seen before.
+void Pass::ConfirmHits(const OriginalText& text, uint64_t behind) {
+  const LaneText& skeleton = lane(Lane::kSkeleton);
+  const WordIndex& words = compiled_->words;
+  for (const WordIndex::Hit& hit : hits_) {
+    if (hit.end <= behind) continue;
+    const uint64_t start = hit.end - words.SkeletonBytes(hit.literal);
+    const uint64_t second = start + DecodeAt(skeleton.From(start), 0).length;
+    PendingHit pending{};
+    pending.head = skeleton.Origin(start);
+    pending.second = second < hit.end ? skeleton.Origin(second) : pending.head;
+    for (const WordUse& use : words.Uses(hit.literal)) {
+      if ((use.directions & direction_) == 0) continue;
+      pending.use = &use;
+      Confirm(pending, text);
+    }
+  }
+}
+
+void Pass::Confirm(PendingHit hit, const OriginalText& text) {
+  const WordIndex::Confirmed confirmed =
+      WordIndex::Confirm(hit.use->word, text, hit.head, hit.second);
+  switch (confirmed.outcome) {
+    case WordIndex::Outcome::kNoMatch:
+      break;
+    case WordIndex::Outcome::kNeedMore:
+      hit.hold = confirmed.span.start;
+      pending_.push_back(hit);
+      break;
+    case WordIndex::Outcome::kMatch:
+      if (hit.use->exception) {
+        combiner_.AddException(text, hit.use->leaf, confirmed.span);
+      } else {
+        combiner_.Add(text, hit.use->leaf, confirmed.lane, Detector::kNone, confirmed.span);
+      }
+      break;
+  }
+}
+
+absl::Status Pass::FindExpressions(const OriginalText& text, hs_scratch_t* scratch) {
+  expression_hold_ = text.end();
+  for (const Lane which : kExpressionLanes) {
+    if ((compiled_->expressions.lanes() & LaneBit(which)) == 0) continue;
+    if (whole_) {
+      WEIR_RETURN_IF_ERROR(FindExpressionsInWhole(which, text, scratch));
+      continue;
+    }
+    const auto index = static_cast<size_t>(which);
+    expression_matches_.clear();
+    expressions_[index].Advance(lane(which), lane_ends_[index], text.final, expression_matches_);
+    for (const ExpressionStream::Match& match : expression_matches_) {
+      AddExpressionMatch(text, which, match.use, match.span);
+    }
+    const uint64_t hold = expressions_[index].HoldStart(lane(which).end());
+    if (hold < lane(which).end()) {
+      expression_hold_ = std::min(expression_hold_, lane(which).Origin(hold));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Pass::FindExpressionsInWhole(Lane which, const OriginalText& text,
+                                          hs_scratch_t* scratch) {
+  const ExpressionIndex& expressions = compiled_->expressions;
+  const std::string_view lane_text = lane(which).From(0);
+  candidates_.clear();
+  WEIR_RETURN_IF_ERROR(expressions.Prefilter(which, lane_text, scratch, candidates_));
+  for (const uint32_t use : candidates_) {
+    if ((expressions.use(use).directions & direction_) == 0) continue;
+    Span match;
+    for (size_t from = 0; expressions.Find(use, which, lane_text, from, match);
+         from = static_cast<size_t>(match.end)) {
+      AddExpressionMatch(text, which, use, match);
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Pass::AddExpressionMatch(const OriginalText& text, Lane which, uint32_t use, Span match) {
+  // The match ends with the original of its last character, whatever that folded to.
+  const std::string_view matched =
+      lane(which).From(match.start).substr(0, static_cast<size_t>(match.end - match.start));
+  const uint64_t last =
+      lane(which).Origin(match.end - DecodeBefore(matched, matched.size()).length);
+  const uint32_t length = DecodeAt(text.bytes, static_cast<size_t>(last - text.base)).length;
+  combiner_.Add(text, compiled_->expressions.use(use).leaf, which, Detector::kNone,
+                {lane(which).Origin(match.start), last + length});
+}
+
+void Pass::FindNumbersIn(const OriginalText& text) {
+  if (compiled_->detectors.empty()) return;
+  const uint64_t undecided = std::exchange(number_hold_, kNowhere);
+  const LaneText& skeleton = lane(Lane::kSkeleton);
+  numbers_.clear();
+  if (whole_) {
+    for (const uint64_t run : skeleton.number_runs()) FindNumbers(text, run, true, numbers_);
+  } else {
+    const uint64_t from = std::min(undecided, skeleton.first_digit());
+    if (from < text.end()) {
+      const uint64_t hold = FindNumbers(text, from, false, numbers_);
+      if (hold < text.end()) number_hold_ = hold;
+    }
+  }
+  for (const NumberMatch& number : numbers_) {
+    const auto same = [&](const NumberMatch& other) {
+      return other.detector == number.detector && other.span.start == number.span.start;
+    };
+    if (std::any_of(numbers_reported_.begin(), numbers_reported_.end(), same)) continue;
+    if (!whole_) numbers_reported_.push_back(number);
+    for (const auto& use : compiled_->detectors) {
+      if (use.detector == number.detector && (use.directions & direction_) != 0) {
+        combiner_.Add(text, use.leaf, number.lane, number.detector, number.span);
+      }
+    }
+  }
+  std::erase_if(numbers_reported_,
+                [&](const NumberMatch& number) { return number.span.start < number_hold_; });
+}
+
+void Pass::Emit(const OriginalText& text, std::vector<Finding>& findings) {
+  const size_t first_new = findings.size();
+  const uint64_t undecided = std::min({word_hold_, expression_hold_, number_hold_, text.end()});
+  const auto exception_tail = [&](uint32_t exception) {
+    uint64_t tail =
+        compiled_->words.FindExceptionTail(lane(Lane::kSkeleton), word_tail_, text, exception);
+    for (const PendingHit& hit : pending_) {
+      if (hit.use->exception && hit.use->leaf == exception) tail = std::min(tail, hit.hold);
+    }
+    return tail;
+  };
+  hold_ = std::min(undecided, combiner_.Settle(text, undecided, exception_tail, findings));
+  const auto begin = findings.begin() + static_cast<ptrdiff_t>(first_new);
+  std::sort(begin, findings.end(), Earlier);
+  findings.erase(std::unique(begin, findings.end(), SamePlace), findings.end());
+}
+
+void Pass::ForgetLanes() {
+  keep_ = hold_;
+  for (const PendingHit& hit : pending_) keep_ = std::min({keep_, hit.hold, hit.head});
+  for (const Lane which : kExpressionLanes) {
+    if (!Runs(which)) continue;
+    const auto index = static_cast<size_t>(which);
+    uint64_t from = lane(which).end();
+    if (which == Lane::kSkeleton && !compiled_->words.empty()) from = word_tail_;
+    if ((compiled_->expressions.lanes() & LaneBit(which)) != 0) {
+      from = std::min(from, expressions_[index].HoldStart(lane(which).end()));
+    }
+    if (from < lane(which).end()) keep_ = std::min(keep_, lane(which).Origin(from));
+    // A word boundary looks at the byte before.
+    lane(which).Forget(from > lane(which).begin() ? from - 1 : from);
+  }
+}
 
 }  // namespace
 
 absl::Status Scan(const RuleSet& rules, Direction direction, std::string_view text,
                   std::vector<Finding>& findings) {
   thread_local Pass pass;
-  pass.Begin(rules, direction);
+  pass.Begin(rules, direction, /*whole=*/true);
   return pass.Advance({text, 0, /*final=*/true}, findings);
 }
 
 class StreamScan::State {
  public:
-  State(const RuleSet& rules, Direction direction) { pass.Begin(rules, direction); }
+  State(const RuleSet& rules, Direction direction) {
+    pass_.Begin(rules, direction, /*whole=*/false);
+  }
 
-  absl::Status Advance(bool final, std::vector<Finding>& findings) {
-    const size_t whole = final ? text.size() : Utf8Prefix(text);
-    WEIR_RETURN_IF_ERROR(
-        pass.Advance({std::string_view(text).substr(0, whole), base, final}, findings));
-    releasable = std::max(releasable, final ? base + text.size() : pass.hold());
-    pass.Forget();
-    if (releasable - base > 4096 + kLookBackBytes) {
-      uint64_t keep = releasable - kLookBackBytes;
-      while ((static_cast<unsigned char>(text[static_cast<size_t>(keep - base)]) & 0xC0U) ==
-             0x80U) {
-        --keep;
-      }
-      text.erase(0, static_cast<size_t>(keep - base));
-      base = keep;
-    }
+  absl::Status Feed(std::string_view piece, std::vector<Finding>& findings) {
+    text_.append(piece);
+    return Advance(Utf8Prefix(text_), /*final=*/false, findings);
+  }
+  absl::Status Finish(std::vector<Finding>& findings) {
+    return Advance(text_.size(), /*final=*/true, findings);
+  }
+
+  uint64_t releasable() const { return releasable_; }
+  uint64_t fed() const { return base_ + text_.size(); }
+
+ private:
+  absl::Status Advance(size_t whole_bytes, bool final, std::vector<Finding>& findings) {
+    const OriginalText text{std::string_view(text_).substr(0, whole_bytes), base_, final};
+    WEIR_RETURN_IF_ERROR(pass_.Advance(text, findings));
+    releasable_ = final ? fed() : std::max(releasable_, pass_.hold());
+    const uint64_t keep = std::min(pass_.keep(), releasable_);
+    // Moving what is kept to the front pays only when much is let go.
+    if (!final && keep - base_ > 2 * kLookBackBytes) Trim(text, keep - kLookBackBytes);
     return absl::OkStatus();
   }
 
-  Pass pass;
-  std::string text;   // what later pieces may need to look at
-  uint64_t base = 0;  // of text
-  uint64_t releasable = 0;
+  void Trim(const OriginalText& text, uint64_t keep) {
+    // To the beginning of a character; more than three such bytes in a row are none.
+    for (int i = 0; i < 3; ++i) {
+      if ((static_cast<unsigned char>(text_[static_cast<size_t>(keep - base_)]) & 0xC0U) != 0x80U) {
+        break;
+      }
+      --keep;
+    }
+    pass_.Forget(text, keep);
+    text_.erase(0, static_cast<size_t>(keep - base_));
+    base_ = keep;
+  }
+
+  Pass pass_;
+  std::string text_;   // what later pieces may need to look at
+  uint64_t base_ = 0;  // of text_
+  uint64_t releasable_ = 0;
 };
 
 StreamScan::StreamScan(const RuleSet& rules, Direction direction)
@@ -191,19 +418,16 @@ StreamScan& StreamScan::operator=(StreamScan&&) noexcept = default;
 StreamScan::~StreamScan() = default;
 
 absl::Status StreamScan::Feed(std::string_view piece, std::vector<Finding>& findings) {
-  state_->text.append(piece);
-  return state_->Advance(/*final=*/false, findings);
+  return state_->Feed(piece, findings);
 }
-
 absl::Status StreamScan::Finish(std::vector<Finding>& findings) {
-  return state_->Advance(/*final=*/true, findings);
+  return state_->Finish(findings);
 }
-
 uint64_t StreamScan::releasable() const {
-  return state_->releasable;
+  return state_->releasable();
 }
 uint64_t StreamScan::fed() const {
-  return state_->base + state_->text.size();
+  return state_->fed();
 }
 
 }  // namespace weir::rules

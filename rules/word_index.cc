@@ -49,8 +49,9 @@ bool BackOver(FoldCursor& cursor, char32_t c, uint32_t count, FoldUnit& unit) {
   return true;
 }
 
-// What continues a word at an edge: nothing, a repeat of its own character only, another one.
-enum class Continued : uint8_t { kNo, kByRepeat, kYes, kUnknown };
+// What continues a word at an edge: nothing, a repeat of its own character only, another one. Where
+// the text ends, the first two may still become the third.
+enum class Continued : uint8_t { kNo, kByRepeat, kYes, kUnknown, kUnknownByRepeat };
 
 template <typename Step>
 Continued ReadEdge(char32_t edge_character, bool final, Step step) {
@@ -60,7 +61,7 @@ Continued ReadEdge(char32_t edge_character, bool final, Step step) {
   FoldUnit unit;
   for (int skipped = 0; skipped <= kSeparatorRunMax; ++skipped) {
     if (!step(unit)) {
-      if (!final) return Continued::kUnknown;
+      if (!final) return repeated ? Continued::kUnknownByRepeat : Continued::kUnknown;
       break;
     }
     if (unit.kind == Kind::kNothing) continue;
@@ -78,8 +79,16 @@ Continued LeftEdge(const Word& word, FoldCursor cursor) {
 
 // The lanes that could still show a word that is continued so at an edge.
 LaneSet LanesAfterEdge(LaneSet lanes, Continued continued) {
-  if (continued == Continued::kYes) return 0;
-  if (continued == Continued::kByRepeat) return lanes & LaneBit(Lane::kSkeleton);
+  switch (continued) {
+    case Continued::kYes:
+      return 0;
+    case Continued::kByRepeat:
+    case Continued::kUnknownByRepeat:
+      return lanes & LaneBit(Lane::kSkeleton);
+    case Continued::kNo:
+    case Continued::kUnknown:
+      break;
+  }
   return lanes;
 }
 
@@ -126,6 +135,57 @@ RunsRead ReadRuns(std::span<const Word::Run> runs, FoldCursor& cursor, FoldUnit&
     }
   }
   return RunsRead::kAll;
+}
+
+// The lanes whose view of the text from `cursor` on, which is `span`, is the beginning of the word,
+// or all of it if `whole`. The skeleton's was compared before.
+LaneSet LanesOfSpan(const Word& word, LaneSet lanes, FoldCursor cursor, const OriginalText& text,
+                    Span span, bool whole) {
+  if (!FoldMatches(cursor, span.end, word.fold, whole)) {
+    return lanes & LaneBit(Lane::kSkeleton);
+  }
+  const std::string_view bytes = text.Between(span.start, span.end);
+  const bool exact = whole ? bytes == word.exact : word.exact.starts_with(bytes);
+  return exact ? lanes : static_cast<LaneSet>(lanes & ~LaneBit(Lane::kExact));
+}
+
+// Confirms a word whose first run, all copies of it, has been read: `start_cursor` stands before
+// `first`, the first unit of the match, and `cursor` behind `unit`, the first copy of `runs`'
+// first.
+WordIndex::Confirmed ConfirmFrom(const Word& word, const OriginalText& text,
+                                 const FoldCursor& start_cursor, const FoldUnit& first,
+                                 std::span<const Word::Run> runs, FoldCursor cursor,
+                                 FoldUnit unit) {
+  const RunsRead read = ReadRuns(runs, cursor, unit);
+  if (read == RunsRead::kDiffers) return {};
+  const bool whole = read == RunsRead::kAll;
+  const Span span{first.start, whole ? unit.end : text.end()};
+  LaneSet lanes = LanesAfterEdge(word.lanes, LeftEdge(word, start_cursor));
+  lanes = LanesOfSpan(word, lanes, start_cursor, text, span, whole);
+  if (lanes == 0 || (!whole && text.final)) return {};
+  if (!whole) return {WordIndex::Outcome::kNeedMore, span, Lane::kExact};
+  const Continued right =
+      ReadEdge(word.runs.back().c, text.final, [&](FoldUnit& next) { return cursor.Next(next); });
+  lanes = LanesAfterEdge(lanes, right);
+  if (lanes == 0) return {};
+  if (right == Continued::kUnknown || right == Continued::kUnknownByRepeat) {
+    return {WordIndex::Outcome::kNeedMore, span, Lane::kExact};
+  }
+  for (const Lane lane : {Lane::kExact, Lane::kFold}) {
+    if ((lanes & LaneBit(lane)) != 0) return {WordIndex::Outcome::kMatch, span, lane};
+  }
+  return {WordIndex::Outcome::kMatch, span, Lane::kSkeleton};
+}
+
+// Reads the next copy of a run, if there is one.
+RunsRead NextCopy(FoldCursor& cursor, char32_t c, FoldUnit& unit) {
+  for (int separators = 0; separators <= kSeparatorRunMax; ++separators) {
+    if (!cursor.Next(unit)) return RunsRead::kTextEnds;
+    if (unit.kind == Kind::kInvalid) return RunsRead::kDiffers;
+    if (unit.kind != Kind::kSignificant) continue;
+    return unit.c == c ? RunsRead::kAll : RunsRead::kDiffers;
+  }
+  return RunsRead::kDiffers;
 }
 
 }  // namespace
@@ -229,41 +289,33 @@ absl::Status WordIndex::Scan(std::string_view skeleton, uint64_t offset, hs_scra
 
 WordIndex::Confirmed WordIndex::Confirm(const Word& word, const OriginalText& text, uint64_t head,
                                         uint64_t second) {
-  const bool single = word.runs.size() == 1;
-  FoldCursor cursor(text, single ? head : second);
-  FoldUnit unit;
-  if (!Seek(cursor, word.runs[single ? 0 : 1].c, unit)) return {};
-  FoldUnit first = unit;
-  FoldCursor start_cursor = cursor;
+  const std::span<const Word::Run> runs(word.runs);
+  FoldUnit first;
   FoldUnit ignored;
-  start_cursor.Previous(ignored);  // before the character just read
-  if (!single && !BackOver(start_cursor, word.runs[0].c, word.runs[0].count, first)) return {};
-
-  const auto runs = std::span<const Word::Run>(word.runs).subspan(single ? 0 : 1);
-  const RunsRead read = ReadRuns(runs, cursor, unit);
-  if (read == RunsRead::kDiffers) return {};
-  LaneSet lanes = LanesAfterEdge(word.lanes, LeftEdge(word, start_cursor));
-  if (read == RunsRead::kTextEnds) {
-    if (text.final || lanes == 0) return {};
-    if ((lanes & LaneBit(Lane::kSkeleton)) == 0 &&
-        !FoldMatches(start_cursor, text.end(), word.fold, /*whole=*/false)) {
-      return {};
+  if (runs.size() > 1) {
+    FoldCursor cursor(text, second);
+    FoldUnit unit;
+    if (!Seek(cursor, runs[1].c, unit)) return {};
+    FoldCursor start_cursor = cursor;
+    start_cursor.Previous(ignored);
+    if (!BackOver(start_cursor, runs[0].c, runs[0].count, first)) return {};
+    return ConfirmFrom(word, text, start_cursor, first, runs.subspan(1), cursor, unit);
+  }
+  // A word of one run may begin at any copy of its character; the first that shows it counts.
+  FoldCursor cursor(text, head);
+  if (!Seek(cursor, runs[0].c, first)) return {};
+  for (int copy = 0; copy <= kSeparatorRunMax; ++copy) {
+    FoldCursor start_cursor = cursor;
+    start_cursor.Previous(ignored);
+    const Confirmed confirmed = ConfirmFrom(word, text, start_cursor, first, runs, cursor, first);
+    if (confirmed.outcome != Outcome::kNoMatch) return confirmed;
+    if (EdgeOf(runs[0].c) == Edge::kDigit) break;
+    const RunsRead next = NextCopy(cursor, runs[0].c, first);
+    // A copy that has not come yet may show it: worth waiting for, but nothing to hold back.
+    if (next == RunsRead::kTextEnds && !text.final) {
+      return {Outcome::kNeedMore, {text.end(), text.end()}, Lane::kExact};
     }
-    return {Outcome::kNeedMore, {first.start, text.end()}, Lane::kExact};
-  }
-  const Span span{first.start, unit.end};
-  if (!FoldMatches(start_cursor, span.end, word.fold, /*whole=*/true)) {
-    lanes &= static_cast<LaneSet>(~(LaneBit(Lane::kFold) | LaneBit(Lane::kExact)));
-  } else if (text.Between(span.start, span.end) != word.exact) {
-    lanes &= static_cast<LaneSet>(~LaneBit(Lane::kExact));
-  }
-  if (lanes == 0) return {};
-  const Continued right =
-      ReadEdge(word.runs.back().c, text.final, [&](FoldUnit& next) { return cursor.Next(next); });
-  if (right == Continued::kUnknown) return {Outcome::kNeedMore, span, Lane::kExact};
-  lanes = LanesAfterEdge(lanes, right);
-  for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton}) {
-    if ((lanes & LaneBit(lane)) != 0) return {Outcome::kMatch, span, lane};
+    if (next != RunsRead::kAll) break;
   }
   return {};
 }
@@ -283,36 +335,31 @@ uint64_t WordIndex::LeastStart(const Prefix& prefix, std::string_view tail, uint
     const WordUse& use = uses_[i];
     if (!accept(use)) continue;
     const Word& word = use.word;
-    FoldUnit first;
-    FoldCursor start_cursor(text, text.end());
+    const auto consider = [&](const FoldCursor& start_cursor, const FoldUnit& first) {
+      LaneSet lanes = LanesAfterEdge(word.lanes, LeftEdge(word, start_cursor));
+      lanes = LanesOfSpan(word, lanes, start_cursor, text, {first.start, text.end()}, false);
+      if (lanes != 0) least = std::min(least, first.start);
+    };
+    FoldUnit unit;
     if (one_character) {
-      // As many copies of the first character as there are, up to what the word needs.
-      FoldCursor probe = start_cursor;
-      FoldUnit unit;
+      // The text may end within the first run: any number of copies may be the word's first ones.
+      FoldCursor start_cursor(text, text.end());
       for (uint32_t copies = 1; copies <= word.runs[0].count; ++copies) {
-        if (!BackOver(probe, word.runs[0].c, 1, unit)) break;
-        start_cursor = probe;
-        first = unit;
+        if (!BackOver(start_cursor, word.runs[0].c, 1, unit)) break;
+        consider(start_cursor, unit);
       }
-      if (first.end == 0) continue;
-    } else {
-      FoldCursor cursor(text, skeleton.Origin(tail_offset + first_bytes));
-      FoldUnit unit;
-      if (!Seek(cursor, word.runs[1].c, unit)) continue;
-      start_cursor = cursor;
-      start_cursor.Previous(unit);
-      if (!BackOver(start_cursor, word.runs[0].c, word.runs[0].count, first)) continue;
-      // All but the last character of the prefix must have their counts.
-      std::span<const Word::Run> runs(word.runs);
-      if (ReadRuns(runs.subspan(1, characters - 1), cursor, unit) == RunsRead::kDiffers) continue;
+      continue;
     }
-    LaneSet lanes = LanesAfterEdge(word.lanes, LeftEdge(word, start_cursor));
-    if (!FoldMatches(start_cursor, text.end(), word.fold, /*whole=*/false)) {
-      lanes &= LaneBit(Lane::kSkeleton);
-    } else if (!word.exact.starts_with(text.Between(first.start, text.end()))) {
-      lanes &= static_cast<LaneSet>(~LaneBit(Lane::kExact));
-    }
-    if (lanes != 0) least = std::min(least, first.start);
+    FoldCursor cursor(text, skeleton.Origin(tail_offset + first_bytes));
+    if (!Seek(cursor, word.runs[1].c, unit)) continue;
+    FoldCursor start_cursor = cursor;
+    start_cursor.Previous(unit);
+    FoldUnit first;
+    if (!BackOver(start_cursor, word.runs[0].c, word.runs[0].count, first)) continue;
+    // All but the last character of the prefix must have their counts.
+    const std::span<const Word::Run> runs(word.runs);
+    if (ReadRuns(runs.subspan(1, characters - 1), cursor, unit) == RunsRead::kDiffers) continue;
+    consider(start_cursor, first);
   }
   return least;
 }

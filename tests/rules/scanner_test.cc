@@ -1,90 +1,180 @@
 #include "rules/scanner.h"
 
-#include <algorithm>
-#include <memory>
-#include <random>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "rules/rule_set.h"
+#include "tests/rules/rule_making.h"
 
 namespace weir::rules {
 namespace {
 
-Matcher Words(std::vector<std::string> words,
-              LaneSet lanes = LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton)) {
-  Matcher matcher;
-  matcher.kind = Matcher::Kind::kWords;
-  matcher.words = std::move(words);
-  matcher.lanes = lanes;
-  return matcher;
-}
-
-Rule MakeRule(Matcher match) {
-  Rule rule;
-  rule.id = "TST-0001";
-  rule.category = "A.1.h";
-  rule.match = std::move(match);
-  return rule;
-}
-
-std::shared_ptr<const RuleSet> Compile(std::vector<Rule> rules) {
-  Pack pack;
-  pack.name = "test";
-  pack.file = "test.yaml";
-  pack.rules = std::move(rules);
-  std::vector<Problem> problems;
-  auto rule_set = RuleSet::Compile({pack}, problems);
-  for (const Problem& problem : problems) ADD_FAILURE() << problem.ToString();
-  return rule_set;
-}
-
-// "lane:matched text" of every finding.
-std::vector<std::string> Found(const RuleSet& rules, std::string_view text) {
-  std::vector<Finding> findings;
-  EXPECT_TRUE(Scan(rules, Direction::kPrompt, text, findings).ok());
-  std::vector<std::string> found;
-  for (const Finding& finding : findings) {
-    found.push_back(std::string(Name(finding.lane)) + ":" +
-                    std::string(text.substr(finding.start, finding.end - finding.start)));
-  }
-  return found;
-}
-
-struct DisguiseCase {
+struct Case {
   std::string text;
-  std::vector<std::string> found;
+  std::vector<std::string> found;  // "lane:text"
 };
 
+void ExpectFound(const RuleSet& rules, const std::vector<Case>& cases) {
+  for (const Case& c : cases) EXPECT_EQ(Found(rules, c.text), c.found) << c.text;
+}
+
 TEST(ScanTest, WordsInDisguise) {
-  const auto rules = Compile({MakeRule(Words({"线上赌场", "casino", "ass", "天天彩票", "100元"}))});
-  const std::vector<DisguiseCase> cases = {
-      {"来线上赌场玩", {"fold:线上赌场"}},
-      {"來線上賭場玩", {"fold:線上賭場"}},
-      {"线 上 赌 场", {"skeleton:线 上 赌 场"}},
-      {"线-上🎲赌，，场", {"skeleton:线-上🎲赌，，场"}},
-      {"线线上上赌赌场场", {"skeleton:线上上赌赌场"}},
-      {"线\u200b上赌\u2060场", {"fold:线\u200b上赌\u2060场"}},
-      {"CASINO ｃａｓｉｎｏ", {"fold:CASINO", "fold:ｃａｓｉｎｏ"}},
-      {"𝐜𝐚𝐬𝐢𝐧𝐨 саsіnо ⓒⓐⓢⓘⓝⓞ", {"fold:𝐜𝐚𝐬𝐢𝐧𝐨", "fold:саsіnо", "fold:ⓒⓐⓢⓘⓝⓞ"}},
-      {"c-a-s-i-n-o", {"skeleton:c-a-s-i-n-o"}},
-      {"caasinoo", {"skeleton:caasino"}},
-      {"casinos", {}},
-      {"class", {}},
-      {"an ass.", {"fold:ass"}},
-      {"天彩票", {}},
-      {"天天彩票", {"fold:天天彩票"}},
-      {"天天天彩彩票", {"skeleton:天天彩彩票"}},
-      {"1000元", {}},
-      {"2100元", {}},
-      {"１００元", {"fold:１００元"}},
-      {"线" + std::string(64, ' ') + "上赌场", {"skeleton:线" + std::string(64, ' ') + "上赌场"}},
-      {"线" + std::string(65, ' ') + "上赌场", {}},
+  const auto rules =
+      CompileRules({MakeRule(Words({"线上赌场", "casino", "ass", "天天彩票", "100元"}))});
+  const std::string gap(64, ' ');
+  ExpectFound(*rules, {
+                          {"来线上赌场玩", {"fold:线上赌场"}},
+                          {"來線上賭場玩", {"fold:線上賭場"}},
+                          {"线 上 赌 场", {"skeleton:线 上 赌 场"}},
+                          {"线-上🎲赌，，场", {"skeleton:线-上🎲赌，，场"}},
+                          {"线线上上赌赌场场", {"skeleton:线上上赌赌场"}},
+                          {"线\u200b上赌\u2060场", {"fold:线\u200b上赌\u2060场"}},
+                          {"CASINO ｃａｓｉｎｏ", {"fold:CASINO", "fold:ｃａｓｉｎｏ"}},
+                          {"𝐜𝐚𝐬𝐢𝐧𝐨 саsіnо ⓒⓐⓢⓘⓝⓞ", {"fold:𝐜𝐚𝐬𝐢𝐧𝐨", "fold:саsіnо", "fold:ⓒⓐⓢⓘⓝⓞ"}},
+                          {"c-a-s-i-n-o", {"skeleton:c-a-s-i-n-o"}},
+                          {"caasinoo", {"skeleton:caasino"}},
+                          {"casinos", {}},
+                          {"class", {}},
+                          {"an ass.", {"fold:ass"}},
+                          {"天彩票", {}},
+                          {"天天彩票", {"fold:天天彩票"}},
+                          {"天天天彩彩票", {"skeleton:天天彩彩票"}},
+                          {"1000元", {}},
+                          {"2100元", {}},
+                          {"１００元", {"fold:１００元"}},
+                          {"线" + gap + "上赌场", {"skeleton:线" + gap + "上赌场"}},
+                          {"线 " + gap + "上赌场", {}},
+                          {"线\xE4上赌场", {}},
+                          {"线上赌场线上赌场", {"fold:线上赌场", "fold:线上赌场"}},
+                      });
+}
+
+TEST(ScanTest, LanesAreTheOnesNamed) {
+  const auto rules = CompileRules({MakeRule(Words({"In-Game 赌"}, kExactLane)),
+                                   MakeRule(Words({"in-game 赌"}, kFoldLane)),
+                                   MakeRule(Words({"in-game 赌"}, kSkeletonLane))});
+  const auto found = [&](std::string_view text) {
+    std::vector<std::string> all;
+    for (const Finding& finding : ScanWhole(*rules, text)) all.push_back(Describe(finding, text));
+    return all;
   };
-  for (const DisguiseCase& c : cases) EXPECT_EQ(Found(*rules, c.text), c.found) << c.text;
+  EXPECT_EQ(found("In-Game 赌"),
+            (std::vector<std::string>{"0:exact:In-Game 赌", "1:fold:In-Game 赌",
+                                      "2:skeleton:In-Game 赌"}));
+  EXPECT_EQ(found("in-game 賭"),
+            (std::vector<std::string>{"1:fold:in-game 賭", "2:skeleton:in-game 賭"}));
+  EXPECT_EQ(found("in game赌"), (std::vector<std::string>{"2:skeleton:in game赌"}));
+}
+
+TEST(ScanTest, DirectionsAndStatus) {
+  Rule retired = MakeRule(Words({"赌场"}));
+  retired.status = RuleStatus::kRetired;
+  const auto rules = CompileRules({MakeRule(Words({"赌场"}), RuleDirection::kPrompt),
+                                   MakeRule(Words({"赌场"}), RuleDirection::kAnswer), retired});
+  EXPECT_EQ(ScanWhole(*rules, "赌场", Direction::kPrompt).at(0).rule, 0U);
+  EXPECT_EQ(ScanWhole(*rules, "赌场", Direction::kAnswer).at(0).rule, 1U);
+  EXPECT_EQ(ScanWhole(*rules, "赌场", Direction::kAnswer).size(), 1U);
+}
+
+TEST(ScanTest, Expressions) {
+  const auto rules = CompileRules({MakeRule(Regex("(开户|注册)送\\d{2,4}(元|彩金)")),
+                                   MakeRule(Regex("Ignore (all|any) rules", kFoldLane)),
+                                   MakeRule(Regex("\\bdan\\b", kFoldLane)),
+                                   MakeRule(Regex("[A-Z]{3}\\d", kExactLane))});
+  ExpectFound(*rules, {
+                          {"注册送8888元", {"fold:注册送8888元"}},
+                          {"註冊送８８８８元", {"fold:註冊送８８８８元"}},
+                          {"注 册-送 88 彩金!", {"skeleton:注 册-送 88 彩金"}},
+                          {"注册送88888元", {}},
+                          {"please IGNORE all Rules", {"fold:IGNORE all Rules"}},
+                          {"DAN dance dan", {"fold:DAN", "fold:dan"}},
+                          {"ABC1 abc1 ABCD1", {"exact:ABC1", "exact:BCD1"}},
+                          {"AB\xFF"
+                           "C1",
+                           {}},
+                      });
+}
+
+TEST(ScanTest, Numbers) {
+  const auto rules =
+      CompileRules({MakeRule(Detect(Detector::kCnIdCard)), MakeRule(Detect(Detector::kCnMobile))});
+  ExpectFound(
+      *rules,
+      {
+          {"身份证11010519491231002X号", {"exact:11010519491231002X"}},
+          {"身份证11010519491231002x号", {"exact:11010519491231002x"}},
+          {"身份证110105194912310021号", {}},
+          {"440524188001010014", {}},  // born in 1880: outside 1900 to now
+          {"51343620000320711X", {"exact:51343620000320711X"}},
+          {"１１０１０５１９４９１２３１００２Ｘ", {"fold:１１０１０５１９４９１２３１００２Ｘ"}},
+          {"110105 19491231 002X", {"skeleton:110105 19491231 002X"}},
+          {"1-1-0-1-0-5-1-9-4-9-1-2-3-1-0-0-2-X", {"skeleton:1-1-0-1-0-5-1-9-4-9-1-2-3-1-0-0-2-X"}},
+          {"order 1101051949123100211", {}},
+          {"我的手机13812345678，请打", {"exact:13812345678"}},
+          {"138 1234 5678", {"skeleton:138 1234 5678"}},
+          {"138-1234-5678", {"skeleton:138-1234-5678"}},
+          {"+8613812345678", {"exact:13812345678"}},
+          {"+86 138 1234 5678", {"skeleton:138 1234 5678"}},
+          {"1 3 8 1 2 3 4 5 6 7 8", {"skeleton:1 3 8 1 2 3 4 5 6 7 8"}},
+          {"1\u200b3812345678", {"fold:1\u200b3812345678"}},
+          {"①③⑧①②③④⑤⑥⑦⑧", {"fold:①③⑧①②③④⑤⑥⑦⑧"}},
+          {"12812345678", {}},
+          {"138123456789", {}},
+          {"id13812345678", {}},
+          {"13812345678a", {}},
+          {"1500 2000 300", {}},
+          {"1,3,5,7,9,11,13,15,17", {}},
+          {"13812345678 13912345678", {"exact:13812345678", "exact:13912345678"}},
+          {"138\n1234\n5678", {}},
+      });
+}
+
+TEST(ScanTest, AllNearAndNesting) {
+  const auto rules = CompileRules({
+      MakeRule(Combine(Matcher::Kind::kAll, {Words({"赌场"}), Words({"开户"})})),
+      MakeRule(Combine(Matcher::Kind::kNear, {Words({"红包"}), Words({"加群"})}, 6)),
+      MakeRule(Combine(Matcher::Kind::kAll,
+                       {Combine(Matcher::Kind::kAny, {Words({"代孕"}), Words({"卖卵"})}),
+                        Combine(Matcher::Kind::kNear, {Words({"微信"}), Regex("\\d{3}")}, 5)})),
+  });
+  ExpectFound(*rules, {
+                          {"赌场", {}},
+                          {"赌场里不能开户", {"fold:开户"}},
+                          {"开户，开户，赌场", {"fold:赌场"}},
+                          {"赌场开户赌场", {"fold:开户", "fold:赌场"}},
+                          {"红包快加群", {"fold:加群"}},
+                          {"红包很大的快加群", {}},
+                          {"加群领红包", {"fold:红包"}},
+                          {"卖卵微信123", {"fold:123"}},
+                          {"微信123代孕", {"fold:代孕"}},
+                          {"微信一二三123代孕", {}},
+                      });
+}
+
+TEST(ScanTest, Exceptions) {
+  const auto rules =
+      CompileRules({WithExcept(MakeRule(Words({"网络赌博"})), {"打击网络赌博", "普法"}, 4)});
+  ExpectFound(*rules, {
+                          {"网络赌博", {"fold:网络赌博"}},
+                          {"打击网络赌博", {}},
+                          {"打擊 网络赌博", {}},
+                          {"网络赌博的普法课", {}},
+                          {"网络赌博是为普法", {}},
+                          {"网络赌博是不太为普法", {}},
+                          {"网络赌博是不为普法", {}},
+                          {"网络赌博是不太为了普法", {"fold:网络赌博"}},
+                          {"普法一二三四网络赌博", {}},
+                          {"普法一二三四五网络赌博", {"fold:网络赌博"}},
+                      });
+}
+
+TEST(ScanTest, OneSpanIsReportedOnceInItsFinestLane) {
+  const auto rules = CompileRules({MakeRule(
+      Combine(Matcher::Kind::kAny, {Words({"加微信"}, kSkeletonLane), Words({"加微信"}, kFoldLane),
+                                    Regex("加微信", kDefaultLanes | kExactLane)}))});
+  EXPECT_EQ(Found(*rules, "快加微信"), std::vector<std::string>{"exact:加微信"});
+  EXPECT_EQ(Found(*rules, "快加-微信"), std::vector<std::string>{"skeleton:加-微信"});
 }
 
 }  // namespace

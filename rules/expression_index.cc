@@ -1,0 +1,425 @@
+#include "rules/expression_index.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include <hs/hs.h>
+#include <re2/re2.h>
+
+#include "rules/concat.h"
+
+namespace weir::rules {
+namespace {
+
+// A first character out of more than this many is checked for each use instead of being indexed.
+constexpr size_t kStarterSetSizeMax = 512;
+
+bool IsWordCharacter(char32_t c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= 'a' && c <= 'z');
+}
+
+const ExpressionVariant& VariantOf(const Expression& expression, bool exact) {
+  return exact ? expression.exact() : expression.folded();
+}
+
+LaneSet LanesOf(bool exact) {
+  return exact ? LaneBit(Lane::kExact)
+               : static_cast<LaneSet>(LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton));
+}
+
+// What can be reached from a place without reading a character.
+struct Reach {
+  bool accepts = false;         // the end, past no condition
+  bool accepts_if = false;      // the end, past a word boundary
+  std::vector<uint32_t> reads;  // instructions that read a character
+};
+
+Reach ReachFrom(const std::vector<Instruction>& program, uint32_t from) {
+  Reach reach;
+  std::vector<uint8_t> seen(program.size() * 2);
+  std::vector<std::pair<uint32_t, bool>> stack = {{from, false}};  // place, past a condition
+  while (!stack.empty()) {
+    const auto [place, conditional] = stack.back();
+    stack.pop_back();
+    if (std::exchange(seen[place * 2 + (conditional ? 1 : 0)], uint8_t{1}) != 0) continue;
+    const Instruction& instruction = program[place];
+    switch (instruction.kind) {
+      case Instruction::Kind::kSet:
+        reach.reads.push_back(place);
+        break;
+      case Instruction::Kind::kSplit:
+        stack.emplace_back(instruction.other, conditional);
+        stack.emplace_back(instruction.next, conditional);
+        break;
+      case Instruction::Kind::kJump:
+        stack.emplace_back(instruction.next, conditional);
+        break;
+      case Instruction::Kind::kWordBoundary:
+      case Instruction::Kind::kNoWordBoundary:
+        stack.emplace_back(instruction.next, true);
+        break;
+      case Instruction::Kind::kMatch:
+        (conditional ? reach.accepts_if : reach.accepts) = true;
+        break;
+    }
+  }
+  return reach;
+}
+
+// Which places a step has been to. Shared by all machines of a thread: each step has its number.
+class Visited {
+ public:
+  void Begin(size_t places) {
+    if (marks_.size() < places) marks_.resize(places);
+    if (++step_ == 0) {
+      std::fill(marks_.begin(), marks_.end(), 0);
+      step_ = 1;
+    }
+  }
+  bool Add(uint32_t place) { return std::exchange(marks_[place], step_) != step_; }
+
+ private:
+  std::vector<uint32_t> marks_;
+  uint32_t step_ = 0;
+};
+thread_local Visited visited;
+thread_local std::vector<uint32_t> follow_stack;
+
+}  // namespace
+
+struct ExpressionIndex::Matchers {
+  std::unique_ptr<const RE2> variants[2];
+};
+
+ExpressionIndex::ExpressionIndex() = default;
+ExpressionIndex::ExpressionIndex(ExpressionIndex&&) noexcept = default;
+ExpressionIndex& ExpressionIndex::operator=(ExpressionIndex&&) noexcept = default;
+ExpressionIndex::~ExpressionIndex() = default;
+
+void ExpressionIndex::DatabaseDeleter::operator()(hs_database* database) const {
+  hs_free_database(database);
+}
+
+absl::Status ExpressionIndex::Build(std::vector<ExpressionUse> uses, ExpressionIndex& index) {
+  index.uses_ = std::move(uses);
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_longest_match(true);
+  for (const ExpressionUse& use : index.uses_) {
+    Matchers& matchers = index.matchers_.emplace_back();
+    index.lanes_ |= use.lanes;
+    for (const bool exact : {true, false}) {
+      if ((use.lanes & LanesOf(exact)) == 0) continue;
+      auto re2 = std::make_unique<const RE2>(VariantOf(use.expression, exact).pattern, options);
+      if (!re2->ok()) {
+        return absl::InternalError(Concat("RE2 cannot compile an expression: ", re2->error()));
+      }
+      matchers.variants[exact ? 0 : 1] = std::move(re2);
+    }
+  }
+  for (const bool exact : {true, false}) {
+    index.BuildMachine(exact);
+    if (absl::Status status = index.BuildDatabase(exact); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ExpressionIndex::BuildDatabase(bool exact) {
+  constexpr unsigned kFlags =
+      HS_FLAG_UTF8 | HS_FLAG_PREFILTER | HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL;
+  std::vector<const char*> patterns;
+  std::vector<unsigned> flags;
+  std::vector<unsigned> ids;
+  for (uint32_t i = 0; i < uses_.size(); ++i) {
+    if ((uses_[i].lanes & LanesOf(exact)) == 0) continue;
+    patterns.push_back(VariantOf(uses_[i].expression, exact).pattern.c_str());
+    flags.push_back(kFlags);
+    ids.push_back(i);
+  }
+  // A pattern that Hyperscan will not take is left to RE2 alone.
+  while (!patterns.empty()) {
+    hs_database_t* database = nullptr;
+    hs_compile_error_t* error = nullptr;
+    if (hs_compile_multi(patterns.data(), flags.data(), ids.data(),
+                         static_cast<unsigned>(patterns.size()), HS_MODE_BLOCK, nullptr, &database,
+                         &error) == HS_SUCCESS) {
+      databases_[exact ? 0 : 1].reset(database);
+      break;
+    }
+    const int culprit = error != nullptr ? error->expression : -1;
+    const std::string message = error != nullptr ? error->message : "out of memory";
+    hs_free_compile_error(error);
+    if (culprit < 0) {
+      return absl::InternalError(Concat("Hyperscan cannot compile the expressions: ", message));
+    }
+    unfiltered_[exact ? 0 : 1].push_back(ids[static_cast<size_t>(culprit)]);
+    patterns.erase(patterns.begin() + culprit);
+    flags.erase(flags.begin() + culprit);
+    ids.erase(ids.begin() + culprit);
+  }
+  return absl::OkStatus();
+}
+
+void ExpressionIndex::BuildMachine(bool exact) {
+  ExpressionMachine& machine = machines_[exact ? 0 : 1];
+  for (uint32_t i = 0; i < uses_.size(); ++i) {
+    machine.entries.push_back(ExpressionMachine::kNoEntry);
+    CharacterSet& first = machine.firsts.emplace_back();
+    if ((uses_[i].lanes & LanesOf(exact)) == 0) continue;
+    const ExpressionVariant& variant = VariantOf(uses_[i].expression, exact);
+    const auto place_base = static_cast<uint32_t>(machine.places.size());
+    const auto set_base = static_cast<uint32_t>(machine.sets.size());
+    machine.entries.back() = place_base;
+    for (uint32_t at = 0; at < variant.program.size(); ++at) {
+      const Reach reach = ReachFrom(variant.program, at);
+      ExpressionMachine::Place place{variant.program[at], i, reach.accepts,
+                                     reach.accepts_if || !reach.reads.empty()};
+      place.instruction.next += place_base;
+      place.instruction.other +=
+          place.instruction.kind == Instruction::Kind::kSet ? set_base : place_base;
+      machine.places.push_back(place);
+    }
+    machine.sets.insert(machine.sets.end(), variant.sets.begin(), variant.sets.end());
+    for (const uint32_t read : ReachFrom(variant.program, 0).reads) {
+      first.Add(variant.sets[variant.program[read].other]);
+    }
+    first.Normalise();
+    if (first.size() > kStarterSetSizeMax) {
+      machine.wide_starters.push_back(i);
+      continue;
+    }
+    for (const auto& [low, high] : first.ranges()) {
+      for (char32_t c = low; c <= high; ++c) machine.starters[c].push_back(i);
+    }
+  }
+}
+
+absl::Status ExpressionIndex::Prefilter(Lane lane, std::string_view text, hs_scratch* scratch,
+                                        std::vector<uint32_t>& candidates) const {
+  const bool exact = lane == Lane::kExact;
+  const size_t before = candidates.size();
+  candidates.insert(candidates.end(), unfiltered_[exact ? 0 : 1].begin(),
+                    unfiltered_[exact ? 0 : 1].end());
+  // Hyperscan wants valid UTF-8: the text is scanned between its breaks, which nothing matches.
+  while (database(exact) != nullptr && !text.empty()) {
+    const std::string_view part = text.substr(0, text.find(kLaneBreak));
+    if (part.size() > std::numeric_limits<unsigned>::max()) {
+      return absl::InvalidArgumentError("a text of more than 4 GB cannot be scanned in one piece");
+    }
+    const hs_error_t error = hs_scan(
+        database(exact), part.data(), static_cast<unsigned>(part.size()), 0, scratch,
+        [](unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
+          static_cast<std::vector<uint32_t>*>(context)->push_back(id);
+          return 0;
+        },
+        &candidates);
+    if (error != HS_SUCCESS) {
+      return absl::InternalError(Concat("Hyperscan failed with code ", error));
+    }
+    text.remove_prefix(std::min(part.size() + 1, text.size()));
+  }
+  const auto begin = candidates.begin() + static_cast<ptrdiff_t>(before);
+  std::sort(begin, candidates.end());
+  candidates.erase(std::unique(begin, candidates.end()), candidates.end());
+  std::erase_if(candidates, [&](uint32_t use) { return (uses_[use].lanes & LaneBit(lane)) == 0; });
+  return absl::OkStatus();
+}
+
+bool ExpressionIndex::Find(uint32_t use, Lane lane, std::string_view text, size_t from,
+                           Span& match) const {
+  re2::StringPiece found;
+  const re2::StringPiece piece(text.data(), text.size());
+  if (!matchers_[use].variants[lane == Lane::kExact ? 0 : 1]->Match(piece, from, text.size(),
+                                                                    RE2::UNANCHORED, &found, 1)) {
+    return false;
+  }
+  match.start = static_cast<uint64_t>(found.data() - text.data());
+  match.end = match.start + found.size();
+  return true;
+}
+
+bool ExpressionIndex::MatchesAll(uint32_t use, Lane lane, std::string_view text) const {
+  return RE2::FullMatch(re2::StringPiece(text.data(), text.size()),
+                        *matchers_[use].variants[lane == Lane::kExact ? 0 : 1]);
+}
+
+size_t ExpressionIndex::memory_bytes() const {
+  size_t bytes = 0;
+  for (const auto& database : databases_) {
+    size_t size = 0;
+    if (database != nullptr) hs_database_size(database.get(), &size);
+    bytes += size;
+  }
+  for (const ExpressionMachine& machine : machines_) {
+    bytes += machine.places.size() * sizeof(ExpressionMachine::Place);
+    for (const CharacterSet& set : machine.sets) {
+      bytes += sizeof(set) + set.ranges().size() * sizeof(CharacterSet::Range);
+    }
+  }
+  for (const Matchers& matchers : matchers_) {
+    for (const auto& re2 : matchers.variants) {
+      // RE2 does not tell bytes; an instruction of its program has 16 and is kept forwards and
+      // backwards.
+      if (re2 != nullptr) bytes += sizeof(RE2) + static_cast<size_t>(re2->ProgramSize()) * 32;
+    }
+  }
+  return bytes;
+}
+
+void ExpressionStream::Begin(const ExpressionIndex& index, Lane lane, DirectionSet direction) {
+  index_ = &index;
+  machine_ = &index.machine(lane == Lane::kExact);
+  lane_ = lane;
+  direction_ = direction;
+  previous_ = kInvalidByte;
+  threads_.clear();
+  accepted_.clear();
+}
+
+void ExpressionStream::Accept(uint32_t use, uint64_t start) {
+  for (Accepted& accepted : accepted_) {
+    if (accepted.use != use) continue;
+    accepted.start = std::min(accepted.start, start);
+    return;
+  }
+  accepted_.push_back({use, start});
+}
+
+// Takes one thread past the character `c`, through all that needs no character first.
+void ExpressionStream::Follow(Thread thread, char32_t c) {
+  std::vector<uint32_t>& stack = follow_stack;
+  stack.assign(1, thread.place);
+  while (!stack.empty()) {
+    const uint32_t at = stack.back();
+    stack.pop_back();
+    if (!visited.Add(at)) continue;
+    const ExpressionMachine::Place& place = machine_->places[at];
+    const Instruction& instruction = place.instruction;
+    switch (instruction.kind) {
+      case Instruction::Kind::kSet: {
+        if (c == kInvalidByte || !machine_->sets[instruction.other].Contains(c)) break;
+        const ExpressionMachine::Place& reached = machine_->places[instruction.next];
+        if (reached.accepts) Accept(place.use, thread.start);
+        if (reached.lives) next_.push_back({instruction.next, thread.start});
+        break;
+      }
+      case Instruction::Kind::kSplit:
+        stack.push_back(instruction.other);
+        stack.push_back(instruction.next);
+        break;
+      case Instruction::Kind::kJump:
+        stack.push_back(instruction.next);
+        break;
+      case Instruction::Kind::kWordBoundary:
+      case Instruction::Kind::kNoWordBoundary:
+        if ((IsWordCharacter(previous_) != IsWordCharacter(c)) ==
+            (instruction.kind == Instruction::Kind::kWordBoundary)) {
+          stack.push_back(instruction.next);
+        }
+        break;
+      case Instruction::Kind::kMatch:
+        Accept(place.use, thread.start);  // past a condition that `c` fulfilled
+        break;
+    }
+  }
+}
+
+// Reads one character, which begins at lane offset `offset`. With `only_use`, for that use alone.
+void ExpressionStream::Step(char32_t c, uint64_t offset, const uint32_t* only_use) {
+  const auto starts = [&](uint32_t use) {
+    return (index_->use(use).directions & direction_) != 0 &&
+           (index_->use(use).lanes & LaneBit(lane_)) != 0;
+  };
+  const auto narrow = machine_->starters.find(c);
+  if (threads_.empty() && narrow == machine_->starters.end() && machine_->wide_starters.empty()) {
+    previous_ = c;
+    return;
+  }
+  visited.Begin(machine_->places.size());
+  next_.clear();
+  for (const Thread& thread : threads_) Follow(thread, c);
+  if (only_use != nullptr) {
+    Follow({machine_->entries[*only_use], offset}, c);
+  } else {
+    if (narrow != machine_->starters.end()) {
+      for (const uint32_t use : narrow->second) {
+        if (starts(use)) Follow({machine_->entries[use], offset}, c);
+      }
+    }
+    for (const uint32_t use : machine_->wide_starters) {
+      if (starts(use) && machine_->firsts[use].Contains(c)) {
+        Follow({machine_->entries[use], offset}, c);
+      }
+    }
+  }
+  std::swap(threads_, next_);
+  previous_ = c;
+}
+
+void ExpressionStream::Advance(const LaneText& text, uint64_t from, bool final,
+                               std::vector<Match>& matches) {
+  const std::string_view added = text.From(from);
+  for (size_t i = 0; i < added.size();) {
+    const Decoded decoded = DecodeAt(added, i);
+    Step(decoded.c, from + i, nullptr);
+    i += decoded.length;
+  }
+  if (final) Step(kInvalidByte, text.end(), nullptr);
+  for (size_t i = 0; i < accepted_.size();) {
+    // Resolve() may add to the accepted ones, so it works on a copy.
+    Accepted accepted = accepted_[i];
+    accepted_.erase(accepted_.begin() + static_cast<ptrdiff_t>(i));
+    if (Resolve(accepted, text, final, matches)) continue;
+    accepted_.insert(accepted_.begin() + static_cast<ptrdiff_t>(i), accepted);
+    ++i;
+  }
+}
+
+// Appends the use's next match if it is final. False when that must wait for more text.
+bool ExpressionStream::Resolve(Accepted& accepted, const LaneText& text, bool final,
+                               std::vector<Match>& matches) {
+  const uint64_t base = text.begin();
+  Span match;
+  if (!index_->Find(accepted.use, lane_, text.From(base),
+                    static_cast<size_t>(accepted.start - base), match)) {
+    return true;
+  }
+  match.start += base;
+  match.end += base;
+  if (!final) {
+    for (const Thread& thread : threads_) {
+      if (thread.start > match.start) break;
+      if (machine_->places[thread.place].use == accepted.use) return false;
+    }
+  }
+  matches.push_back({accepted.use, match});
+  Restart(accepted.use, text, match.end, final);
+  return true;
+}
+
+// Follows one use again from `from` on, where its last match ended.
+void ExpressionStream::Restart(uint32_t use, const LaneText& text, uint64_t from, bool final) {
+  std::vector<Thread> others;
+  for (const Thread& thread : threads_) {
+    if (machine_->places[thread.place].use != use) others.push_back(thread);
+  }
+  threads_.clear();
+  const std::string_view all = text.From(text.begin());
+  const auto before = static_cast<size_t>(from - text.begin());
+  const char32_t last = previous_;
+  previous_ = before > 0 ? DecodeBefore(all, before).c : kInvalidByte;
+  for (size_t i = before; i < all.size();) {
+    const Decoded decoded = DecodeAt(all, i);
+    Step(decoded.c, text.begin() + i, &use);
+    i += decoded.length;
+  }
+  if (final) Step(kInvalidByte, text.end(), &use);
+  previous_ = last;
+  threads_.insert(threads_.end(), others.begin(), others.end());
+  std::stable_sort(threads_.begin(), threads_.end(),
+                   [](const Thread& a, const Thread& b) { return a.start < b.start; });
+}
+
+}  // namespace weir::rules
