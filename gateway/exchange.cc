@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,14 +14,26 @@
 #include <absl/cleanup/cleanup.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
+#include "audit/record.h"
+#include "gateway/dialect.h"
 #include "gateway/exchange_id.h"
-#include "gateway/exchange_stages.h"
 #include "gateway/http.h"
+#include "gateway/log.h"
+#include "policy/judge.h"
 #include "rules/status_macros.h"
 
 namespace weir::gateway {
 namespace {
+
+namespace asio = boost::asio;
+
+enum class Route : uint8_t { kChatCompletions, kModels, kUnknownPath, kWrongMethod };
 
 Route RouteOf(const HttpRequest& request) {
   if (request.path == "/v1/chat/completions") {
@@ -30,6 +44,9 @@ Route RouteOf(const HttpRequest& request) {
   }
   return Route::kUnknownPath;
 }
+
+// Who a failure is to be laid at; decides how it is reported.
+enum class Side : uint8_t { kClient, kUpstream, kLedger, kGateway };
 
 // A client's request id is kept when it is short and printable, so that it cannot forge log lines.
 bool UsableRequestId(std::string_view id) {
@@ -54,7 +71,119 @@ std::string_view BearerKey(const HeaderFields& fields) {
   return StartsWithIgnoringCase(value, kScheme) ? value.substr(kScheme.size()) : "";
 }
 
-}  // namespace
+int64_t SecondsNow() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+double SecondsBetween(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kEventStream = "text/event-stream";
+
+// Fields of an upstream's error that tell a client when and whether to try again.
+bool PassesFromUpstream(std::string_view name) {
+  return name.starts_with("retry-after") || name.starts_with("x-ratelimit-") ||
+         name == "x-should-retry";
+}
+
+class Exchange {
+ public:
+  Exchange(Workshop& workshop, HttpServerStream& client, Connection& connection)
+      : workshop_(workshop), client_(client), connection_(connection) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Whether the connection can carry another exchange.
+  Task<bool> Serve();
+
+ private:
+  Task<absl::Status> Run();
+
+  Task<absl::StatusOr<bool>> Receive();
+  absl::Status Identify();
+  Task<absl::Status> Decode();
+  absl::Status JudgePrompt();
+  Task<absl::Status> RecordPrompt();
+  void Refuse();
+  Task<absl::Status> Forward();
+  Task<absl::Status> Relay();
+  Task<absl::Status> RecordAnswer();
+
+  Task<absl::Status> ListModels();
+  Task<absl::Status> RelayJson();
+  Task<absl::Status> RelayStream();
+  Task<absl::Status> WriteEvents(std::string_view events);
+  Task<absl::Status> RelayError();
+  Task<absl::Status> Release();
+  Task<void> Fail(absl::Status failure);
+
+  void Enter(Stage stage);
+  absl::Status Blame(Side side, absl::Status status);
+  absl::Status Blame(Side side, policy::Cause cause, absl::Status status);
+  void WatchClient();
+  void StopWaiting(absl::Status why);
+
+  ApiError ErrorFor(const absl::Status& failure) const;
+  std::string CauseOf(const absl::Status& failure) const;
+  bool RefusesFor(const absl::Status& failure) const;
+
+  audit::Record NewRecord(audit::RecordKind kind) const;
+  void AddVerdict(audit::Record& record, const policy::Verdict& verdict,
+                  policy::Action action) const;
+  Task<absl::Status> Append(audit::Record record);
+
+  HeaderFields ResponseFields(std::string_view content_type) const;
+  AnswerHead NewAnswerHead() const;
+  bool MustClose() const { return !body_read_ || workshop_.draining.load(); }
+
+  const policy::Profile& profile() const { return *subject_.profile; }
+
+  Workshop& workshop_;
+  HttpServerStream& client_;
+  Connection& connection_;
+
+  Stage stage_ = Stage::kReceive;
+  Clock::time_point begun_{};
+  Clock::time_point entered_{};
+  std::string id_;
+  std::string request_id_;
+  HttpRequest request_;
+  bool received_ = false;
+  bool body_read_ = true;  // nothing of the request is left on the connection
+  Route route_ = Route::kUnknownPath;
+  Dialect dialect_ = Dialect::kOpenAiChat;
+
+  Snapshot snapshot_;
+  policy::Subject subject_;
+  DecodedRequest decoded_;
+  const policy::Model* model_ = nullptr;
+  const Upstream* upstream_ = nullptr;
+
+  std::optional<policy::Judge> prompt_;
+  std::optional<policy::Judge> answer_;
+  policy::Action prompt_action_ = policy::Action::kAllow;
+  uint64_t prompt_bytes_ = 0;
+  uint64_t answer_bytes_ = 0;
+  std::string upstream_body_;
+
+  absl::AnyInvocable<void()> cancel_forward_;
+  std::optional<UpstreamResponse> response_;
+  std::optional<AnswerStream> answer_stream_;
+  absl::Status stopped_waiting_;  // not OK: why nobody waits for the upstream any more
+
+  // What RecordAnswer releases once the record is durable.
+  HttpResponseHead last_head_;
+  std::string last_bytes_;
+  int status_sent_ = 0;
+  int http_status_ = 0;  // not 0: what answers a request that is not HTTP as it should be
+
+  Side side_ = Side::kGateway;
+  std::optional<policy::Cause> cause_;
+};
 
 Task<bool> Exchange::Serve() {
   const absl::Status status = co_await Run();
@@ -321,13 +450,440 @@ Task<absl::Status> Exchange::Forward() {
   fields.emplace_back("x-request-id", request_id_);
   WatchClient();
   absl::StatusOr<UpstreamResponse> response = co_await workshop_.upstreams.Forward(
-      *upstream_, "POST", "/chat/completions", fields, upstream_body_, &cancel_forward_);
+      *upstream_, "POST", "/chat/completions", fields, upstream_body_,
+      &cancel_forward_);
   if (!response.ok()) {
     if (!stopped_waiting_.ok()) co_return Blame(Side::kClient, stopped_waiting_);
     co_return Blame(Side::kUpstream, policy::Cause::kUpstreamLost, response.status());
   }
   response_.emplace(*std::move(response));
   co_return absl::OkStatus();
+}
+
+Task<absl::Status> Exchange::Relay() {
+  answer_.emplace(*snapshot_.bundle, subject_, rules::Direction::kAnswer);
+  absl::Status status;
+  if (response_->head().status != 200) {
+    status = co_await RelayError();
+  } else if (decoded_.stream) {
+    status = co_await RelayStream();
+  } else {
+    status = co_await RelayJson();
+  }
+  workshop_.metrics.Increment(workshop_.shard, workshop_.ids.judged_bytes_answer, answer_bytes_);
+  if (!status.ok() && !stopped_waiting_.ok()) {
+    cause_.reset();
+    status = Blame(Side::kClient, stopped_waiting_);
+  }
+  if (status.ok()) {
+    const auto action = static_cast<size_t>(answer_->verdict().action);
+    workshop_.metrics.Increment(workshop_.shard, workshop_.ids.answer_decisions[action]);
+  }
+  co_return status;
+}
+
+Task<absl::Status> Exchange::RelayJson() {
+  std::string body;
+  for (;;) {
+    const absl::StatusOr<size_t> read = co_await response_->ReadBody(body);
+    if (!read.ok()) {
+      co_return Blame(Side::kUpstream, policy::Cause::kUpstreamLost, read.status());
+    }
+    if (*read == 0) break;
+    if (body.size() > snapshot_.config->answer_bytes_max) {
+      co_return Blame(Side::kUpstream, policy::Cause::kBodyTooLarge,
+                      absl::ResourceExhaustedError(
+                          "The model's answer is longer than this gateway judges. Ask for a "
+                          "shorter one, or stream it."));
+    }
+  }
+  response_.reset();  // The connection goes back to its pool before the disk is waited for.
+
+  absl::StatusOr<JudgedAnswer> judged =
+      JudgeAnswer(dialect_, body, decoded_, *answer_, snapshot_.config->json);
+  if (!judged.ok()) {
+    co_return Blame(Side::kUpstream,
+                    absl::IsInvalidArgument(judged.status()) ? policy::Cause::kCannotDecode
+                                                             : policy::Cause::kScanError,
+                    judged.status());
+  }
+  answer_bytes_ = judged->text_bytes;
+  last_head_ = {200, ResponseFields(kJson)};
+  last_bytes_ = std::move(judged->body);
+  if (answer_->verdict().action == policy::Action::kBlock &&
+      profile().refusal_json == policy::RefusalStyle::kError) {
+    last_head_.status = 400;
+    last_head_.fields.emplace_back("x-should-retry", "false");
+    last_bytes_ = ErrorBody(dialect_, {.status = 400,
+                                       .type = "invalid_request_error",
+                                       .code = "content_filter",
+                                       .param = "",
+                                       .message = profile().refusal_answer});
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Exchange::RelayStream() {
+  answer_stream_.emplace(dialect_, decoded_, *answer_,
+                         AnswerStream::Options{
+                             .head = NewAnswerHead(),
+                             .refusal_style = profile().refusal_stream,
+                             .event_bytes_max = snapshot_.config->upstream_event_bytes_max,
+                             .json = snapshot_.config->json,
+                         });
+  last_head_ = {200, ResponseFields(kEventStream)};
+  std::string piece;
+  std::string out;
+  while (!answer_stream_->done()) {
+    piece.clear();
+    const absl::StatusOr<size_t> read = co_await response_->ReadBody(piece);
+    if (!read.ok()) {
+      co_return Blame(Side::kUpstream, policy::Cause::kUpstreamLost, read.status());
+    }
+    out.clear();
+    const absl::Status judged =
+        *read == 0 ? answer_stream_->Finish(out) : answer_stream_->Feed(piece, out);
+    answer_bytes_ = answer_stream_->text_bytes();
+    if (!out.empty()) {
+      if (absl::Status written = co_await WriteEvents(out); !written.ok()) {
+        co_return Blame(Side::kClient, std::move(written));
+      }
+    }
+    if (!judged.ok()) {
+      const policy::Cause cause = absl::IsUnavailable(judged)         ? policy::Cause::kUpstreamLost
+                                  : absl::IsInvalidArgument(judged)   ? policy::Cause::kCannotDecode
+                                  : absl::IsResourceExhausted(judged) ? policy::Cause::kBodyTooLarge
+                                                                      : policy::Cause::kScanError;
+      co_return Blame(Side::kUpstream, cause, judged);
+    }
+    if (*read == 0) break;
+  }
+  last_bytes_ = answer_stream_->tail();
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Exchange::WriteEvents(std::string_view events) {
+  if (client_.response_begun()) co_return co_await client_.WriteBody(events);
+  workshop_.metrics.Observe(workshop_.shard, workshop_.ids.first_content_seconds,
+                            SecondsBetween(begun_, Clock::now()));
+  status_sent_ = last_head_.status;
+  co_return co_await client_.BeginBody(last_head_, MustClose(), events);
+}
+
+// The upstream's error, passed on in the same shape. Its text is judged as an answer's is; a text
+// that may not be shown, or that is no error of the dialect, is replaced by one of our own.
+Task<absl::Status> Exchange::RelayError() {
+  const int upstream_status = response_->head().status;
+  last_head_ = {upstream_status, ResponseFields(kJson)};
+  for (const auto& [name, value] : response_->head().fields) {
+    if (PassesFromUpstream(name)) last_head_.fields.emplace_back(name, value);
+  }
+  std::string body;
+  while (body.size() <= (64U << 10)) {
+    const absl::StatusOr<size_t> read = co_await response_->ReadBody(body);
+    if (!read.ok()) {
+      co_return Blame(Side::kUpstream, policy::Cause::kUpstreamLost, read.status());
+    }
+    if (*read == 0) break;
+  }
+  response_.reset();
+
+  if (upstream_status < 400 || upstream_status == 401 || upstream_status == 403) {
+    // The operator's trouble with the provider; the client's own key is not at fault.
+    LogError("upstream.refused",
+             {{"upstream", upstream_->name}, {"status", upstream_status}, {"exchange", id_}});
+    co_return Blame(Side::kUpstream,
+                    absl::FailedPreconditionError(fmt::format(
+                        "The model's provider did not accept the gateway's request (status {}). "
+                        "The operator of this gateway has to mend it.",
+                        upstream_status)));
+  }
+  ApiError error = DecodeError(dialect_, upstream_status, body, snapshot_.config->json);
+  const absl::StatusOr<std::vector<policy::Edit>> edits =
+      answer_->JudgeText("/error/message", error.message);
+  if (!edits.ok()) co_return Blame(Side::kGateway, policy::Cause::kScanError, edits.status());
+  answer_bytes_ = error.message.size();
+  if (!edits->empty() || answer_->verdict().action >= policy::Action::kReplace) {
+    error.message = fmt::format(
+        "The model's provider answered with status {} and a text that may not be shown.",
+        upstream_status);
+  }
+  last_bytes_ = ErrorBody(dialect_, error);
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Exchange::RecordAnswer() {
+  audit::Record record = NewRecord(audit::RecordKind::kAnswer);
+  record.direction = "answer";
+  record.content_bytes = answer_bytes_;
+  record.status = last_head_.status;
+  if (answer_) AddVerdict(record, answer_->verdict(), answer_->verdict().action);
+  WEIR_CO_RETURN_IF_ERROR(co_await Append(std::move(record)));
+  co_return co_await Release();
+}
+
+// Gives the upstream's connection back once the last bytes of its body, already under way, have
+// come; the client does not wait for them. `config` owns the upstream that the response refers to.
+Task<void> Settle([[maybe_unused]] std::shared_ptr<const Config> config,
+                  UpstreamResponse response) {
+  std::string rest;
+  while (rest.size() < (64U << 10)) {
+    const absl::StatusOr<size_t> read = co_await response.ReadBody(rest);
+    if (!read.ok() || *read == 0) break;
+  }
+}
+
+Task<absl::Status> Exchange::Release() {
+  status_sent_ = last_head_.status;
+  absl::Status written;
+  if (client_.response_begun()) {
+    written = co_await client_.EndBody(last_bytes_);
+  } else {
+    written = co_await client_.Respond(last_head_, last_bytes_, MustClose());
+  }
+  if (response_ && answer_->verdict().action < policy::Action::kReplace) {
+    asio::co_spawn(workshop_.executor, Settle(snapshot_.config, *std::move(response_)),
+                   asio::detached);
+    response_.reset();
+  }
+  if (!written.ok()) co_return Blame(Side::kClient, std::move(written));
+  co_return absl::OkStatus();
+}
+
+// The one place where an exchange ends by a failure.
+Task<void> Exchange::Fail(absl::Status failure) {
+  workshop_.metrics.Increment(workshop_.shard, workshop_.ids.failures[static_cast<size_t>(stage_)]);
+  if (response_) response_->Cancel();
+  const ApiError error = ErrorFor(failure);
+  const bool client_usable =
+      side_ != Side::kClient || !(absl::IsUnavailable(failure) || absl::IsCancelled(failure));
+
+  if (subject_.app != nullptr && side_ != Side::kLedger) {
+    audit::Record record = NewRecord(audit::RecordKind::kFailure);
+    record.status = !client_usable ? status_sent_ : client_.response_begun() ? 200 : error.status;
+    record.content_bytes = answer_bytes_;
+    record.cause = CauseOf(failure);
+    record.detail = std::string(failure.message());
+    const absl::Status recorded = co_await Append(std::move(record));
+    if (!recorded.ok()) LogError("exchange.failure_not_recorded", {{"exchange", id_}});
+  }
+  if (side_ == Side::kLedger || side_ == Side::kGateway) {
+    LogError("exchange.failed", {{"exchange", id_},
+                                 {"stage", std::string(Name(stage_))},
+                                 {"reason", std::string(failure.message())}});
+  }
+  if (!client_usable) {
+    client_.stream().Close();
+    co_return;
+  }
+  status_sent_ = error.status;
+  if (client_.response_begun()) {
+    // Held text stays held; the error event is the last thing the client sees.
+    if (answer_stream_) {
+      const absl::Status ended = co_await client_.EndBody(answer_stream_->Fail(error));
+      if (ended.ok()) co_return;
+    }
+    client_.stream().Close();
+    status_sent_ = 0;
+    co_return;
+  }
+  HttpResponseHead head{error.status, ResponseFields(kJson)};
+  std::string body;
+  if (RefusesFor(failure)) {
+    const std::string_view text = profile().refusal_answer;
+    head = {200, ResponseFields(decoded_.stream ? kEventStream : kJson)};
+    body = decoded_.stream ? RefusalStream(dialect_, NewAnswerHead(), decoded_, text)
+                           : RefusalBody(dialect_, NewAnswerHead(), decoded_, text);
+  } else {
+    if (error.status < 500 && error.status != 429)
+      head.fields.emplace_back("x-should-retry", "false");
+    body = ErrorBody(dialect_, error);
+  }
+  const absl::Status sent = co_await client_.Respond(head, body, MustClose());
+  if (!sent.ok()) status_sent_ = 0;
+}
+
+// Whether the profile's exception policy asks for a refusal that looks like an answer. It needs a
+// decoded request; an audit failure is always an error, since nothing may look like an answer then.
+bool Exchange::RefusesFor(const absl::Status& failure) const {
+  return !failure.ok() && cause_ && *cause_ != policy::Cause::kAuditUnavailable &&
+         subject_.profile != nullptr && model_ != nullptr &&
+         profile().exception(*cause_) == policy::ExceptionPolicy::kRefuse;
+}
+
+ApiError Exchange::ErrorFor(const absl::Status& failure) const {
+  ApiError error;
+  error.message = std::string(failure.message());
+  const auto as = [&error](int status, std::string_view type, std::string_view code) {
+    error.status = status;
+    error.type = type;
+    error.code = code;
+  };
+  if (http_status_ != 0) {
+    as(http_status_, "invalid_request_error",
+       http_status_ == 413 ? "body_too_large" : "bad_http_request");
+    return error;
+  }
+  switch (side_ == Side::kClient ? failure.code() : absl::StatusCode::kUnknown) {
+    case absl::StatusCode::kInvalidArgument:
+      as(400, "invalid_request_error", "invalid_request");
+      return error;
+    case absl::StatusCode::kUnauthenticated:
+      as(401, "invalid_request_error", "invalid_api_key");
+      return error;
+    case absl::StatusCode::kNotFound:
+      as(404, "invalid_request_error",
+         route_ == Route::kUnknownPath ? "unknown_url" : "model_not_found");
+      return error;
+    case absl::StatusCode::kUnimplemented:
+      as(405, "invalid_request_error", "method_not_allowed");
+      return error;
+    default:
+      break;
+  }
+  if (side_ == Side::kUpstream) {
+    as(absl::IsDeadlineExceeded(failure) ? 504 : 502, "server_error", "upstream_error");
+  } else if (side_ == Side::kLedger) {
+    as(503, "server_error", "audit_unavailable");
+    error.message =
+        "The audit ledger cannot record decisions, so no request is served. Try again later; the "
+        "operator of this gateway has been told.";
+  } else {
+    as(500, "server_error", cause_ ? policy::Name(*cause_) : "internal_error");
+    error.message = "The gateway could not judge this exchange, so nothing was passed on.";
+  }
+  return error;
+}
+
+std::string Exchange::CauseOf(const absl::Status& failure) const {
+  if (cause_) return std::string(policy::Name(*cause_));
+  if (side_ == Side::kClient && (absl::IsUnavailable(failure) || absl::IsCancelled(failure))) {
+    return "client_lost";
+  }
+  if (side_ == Side::kClient) return "bad_request";
+  return side_ == Side::kUpstream ? "upstream_refused" : "internal";
+}
+
+audit::Record Exchange::NewRecord(audit::RecordKind kind) const {
+  audit::Record record;
+  record.kind = kind;
+  record.exchange = id_;
+  record.stage = Name(stage_);
+  record.app = subject_.app->id;
+  record.user = subject_.user;
+  record.profile = subject_.profile->id;
+  record.region = subject_.profile->region;
+  record.dialect = Name(dialect_);
+  record.model = decoded_.model;
+  if (upstream_ != nullptr) record.upstream = upstream_->name;
+  record.bundle = snapshot_.bundle->digest();
+  record.duration_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun_).count();
+  return record;
+}
+
+void Exchange::AddVerdict(audit::Record& record, const policy::Verdict& verdict,
+                          policy::Action action) const {
+  record.action = policy::Name(action);
+  record.review = verdict.review;
+  record.findings_total = verdict.reasons_total;
+  record.findings.reserve(verdict.reasons.size());
+  for (const policy::Reason& reason : verdict.reasons) {
+    record.findings.push_back({.rule = std::string(reason.rule),
+                               .category = std::string(reason.category),
+                               .severity = std::string(reason.severity),
+                               .lane = std::string(reason.lane),
+                               .part = reason.part,
+                               .start = reason.start,
+                               .end = reason.end,
+                               .action = std::string(policy::Name(reason.action))});
+  }
+}
+
+Task<absl::Status> Exchange::Append(audit::Record record) {
+  using Token = asio::use_awaitable_t<Executor>;
+  const absl::Status appended = co_await asio::async_initiate<const Token, void(absl::Status)>(
+      [this](auto handler, audit::Record moved) {
+        // The ledger calls back on its writer thread; the exchange goes on on its own.
+        workshop_.ledger.Append(
+            std::move(moved), [executor = workshop_.executor, handler = std::move(handler)](
+                                  absl::StatusOr<audit::Receipt> receipt) mutable {
+              asio::post(executor,
+                         [handler = std::move(handler), status = receipt.status()]() mutable {
+                           std::move(handler)(std::move(status));
+                         });
+            });
+      },
+      Token{}, std::move(record));
+  if (appended.ok()) co_return appended;
+  co_return Blame(Side::kLedger, policy::Cause::kAuditUnavailable, appended);
+}
+
+HeaderFields Exchange::ResponseFields(std::string_view content_type) const {
+  HeaderFields fields;
+  fields.reserve(8);
+  fields.emplace_back("content-type", content_type);
+  if (content_type == kEventStream) {
+    fields.emplace_back("cache-control", "no-cache");
+    fields.emplace_back("x-accel-buffering", "no");
+  }
+  fields.emplace_back("x-request-id", request_id_.empty() ? id_ : request_id_);
+  if (subject_.app != nullptr) {
+    const policy::Action answered = answer_ ? answer_->verdict().action : policy::Action::kAllow;
+    fields.emplace_back("x-weir-decision", id_);
+    fields.emplace_back("x-weir-action", policy::Name(std::max(prompt_action_, answered)));
+    fields.emplace_back("x-weir-bundle", snapshot_.bundle->digest());
+  }
+  return fields;
+}
+
+AnswerHead Exchange::NewAnswerHead() const {
+  return {.id = "chatcmpl-" + id_, .created = SecondsNow(), .model = decoded_.model};
+}
+
+}  // namespace
+
+std::string_view Name(Stage stage) {
+  static constexpr std::array<std::string_view, kStageCount> kNames = {
+      "Receive", "Identify", "Decode", "JudgePrompt", "RecordPrompt",
+      "Refuse",  "Forward",  "Relay",  "RecordAnswer"};
+  return kNames[static_cast<size_t>(stage)];
+}
+
+ExchangeMetrics::ExchangeMetrics(Metrics& metrics) {
+  static constexpr std::array<std::string_view, 6> kClasses = {"none", "1xx", "2xx",
+                                                               "3xx",  "4xx", "5xx"};
+  const std::vector<double> seconds = {10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3,
+                                       5e-3,  10e-3, 25e-3, 100e-3, 1,      10,     60};
+  active = metrics.Gauge("weir_active_exchanges", "", "Exchanges under way.");
+  connections = metrics.Gauge("weir_connections", "", "Open client connections.");
+  for (size_t i = 0; i < kClasses.size(); ++i) {
+    responses[i] =
+        metrics.Counter("weir_responses_total", fmt::format("status_class=\"{}\"", kClasses[i]),
+                        "Responses to clients by status class; none: connection lost.");
+  }
+  for (size_t i = 0; i < prompt_decisions.size(); ++i) {
+    const std::string_view action = policy::Name(static_cast<policy::Action>(i));
+    static constexpr std::string_view kHelp = "Decisions by direction and action.";
+    prompt_decisions[i] = metrics.Counter(
+        "weir_decisions_total", fmt::format("direction=\"prompt\",action=\"{}\"", action), kHelp);
+    answer_decisions[i] = metrics.Counter(
+        "weir_decisions_total", fmt::format("direction=\"answer\",action=\"{}\"", action), kHelp);
+  }
+  for (size_t i = 0; i < failures.size(); ++i) {
+    const std::string label = fmt::format("stage=\"{}\"", Name(static_cast<Stage>(i)));
+    failures[i] = metrics.Counter("weir_exchange_failures_total", label,
+                                  "Exchanges that ended by a failure, by stage.");
+    stage_seconds[i] = metrics.Histogram("weir_stage_seconds", label,
+                                         "Time an exchange spends in each stage.", seconds);
+  }
+  first_content_seconds =
+      metrics.Histogram("weir_first_content_seconds", "",
+                        "From the end of the request's head to the first event.", seconds);
+  judged_bytes_prompt =
+      metrics.Counter("weir_judged_bytes_total", "direction=\"prompt\"", "Bytes of text judged.");
+  judged_bytes_answer =
+      metrics.Counter("weir_judged_bytes_total", "direction=\"answer\"", "Bytes of text judged.");
 }
 
 Task<void> ServeConnection(Workshop& workshop, std::unique_ptr<ByteStream> stream) {
