@@ -140,6 +140,7 @@ absl::Status FileWatch::CheckSpace(uint64_t free_bytes_min) const {
   struct statvfs space {};
   const std::string& path = files_.front().path;
   if (::statvfs(path.c_str(), &space) != 0) {
+    if (absl::Status status = CheckIdentity(); !status.ok()) return status;
     return absl::DataLossError(Concat("cannot tell the free space of the disk of ", path));
   }
   const uint64_t free_bytes = uint64_t{space.f_bavail} * space.f_frsize;

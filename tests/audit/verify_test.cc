@@ -163,14 +163,14 @@ void ChangeEveryCell(const Scratch& scratch, size_t cells_max) {
 }
 
 TEST(VerifyTest, NoticesAChangeInAnyCell) {
-  const Scratch scratch;
+  const Scratch scratch(Scratch::Memory());
   Fill(scratch, 450);
   ASSERT_TRUE(Verify(scratch.dir()).ok);
   ChangeEveryCell(scratch, 80);
 }
 
 TEST(VerifyTest, NoticesAChangeInAnyCellOfAnIndexedLedger) {
-  const Scratch scratch;
+  const Scratch scratch(Scratch::Memory());
   Fill(scratch, kSegmentRecords / 2 + 300);
   ASSERT_TRUE(Verify(scratch.dir()).ok);
   ChangeEveryCell(scratch, 3);
@@ -178,7 +178,7 @@ TEST(VerifyTest, NoticesAChangeInAnyCellOfAnIndexedLedger) {
 
 // The command names the record, byte by byte.
 TEST(VerifyTest, NamesTheRecordThatWasChanged) {
-  const Scratch scratch;
+  const Scratch scratch(Scratch::Memory());
   Fill(scratch, 60);
   const Tamper tamper(scratch.Path("ledger.db"));
   const std::string batch = tamper.Strings("SELECT records FROM batches WHERE first_seq = 0").at(0);
@@ -227,7 +227,7 @@ TEST(VerifyTest, NoticesDeletionTruncationSwapsAndRollback) {
        "record"},
   };
   for (const Attack& attack : attacks) {
-    const Scratch scratch;
+    const Scratch scratch(Scratch::Memory());
     Fill(scratch, 450);
     ASSERT_TRUE(Verify(scratch.dir()).ok);
     { Tamper(scratch.Path("ledger.db")).Run(attack.sql); }
@@ -241,7 +241,7 @@ TEST(VerifyTest, NoticesDeletionTruncationSwapsAndRollback) {
 }
 
 TEST(VerifyTest, DemandsTheKeysItIsGiven) {
-  const Scratch scratch;
+  const Scratch scratch(Scratch::Memory());
   Fill(scratch, 30);
   const SigningKey other = *SigningKey::Generate("witness.example");
   const std::unique_ptr<Reader> reader = Reader::Open(scratch.dir()).value();
@@ -254,7 +254,7 @@ TEST(VerifyTest, DemandsTheKeysItIsGiven) {
 
 TEST(VerifyTest, NoticesAChangedKeyAndCheckpointFile) {
   for (const char* name : {"ledger.vkey", "ledger.checkpoint"}) {
-    const Scratch scratch;
+    const Scratch scratch(Scratch::Memory());
     Fill(scratch, 30);
     const std::string path = scratch.Path(name);
     std::stringstream original;
@@ -281,7 +281,7 @@ class ExportTest : public ::testing::Test {
     EXPECT_TRUE(report.ok()) << report.status();
     return report.ok() ? *report : VerifyReport();
   }
-  Scratch scratch_;
+  Scratch scratch_{Scratch::Memory()};
 };
 
 TEST_F(ExportTest, WholeAndPartialExportsVerifyAlone) {
