@@ -33,19 +33,24 @@ bool ParseTime(const std::string& text, int64_t& time_us) {
   return true;
 }
 
-CLI::Option* AddTime(CLI::App& command, const std::string& name, const std::string& help,
-                     std::optional<int64_t>& into) {
-  const auto parse = [&into, name](const CLI::results_t& values) {
+// An option that `take` reads. It returns what to write instead, empty when the value is good;
+// CLI11 asks twice, to validate and to use the value.
+void AddValue(CLI::App& command, const std::string& name, const std::string& help,
+              const std::string& type, const std::function<std::string(const std::string&)>& take) {
+  const auto use = [take](const CLI::results_t& values) { return take(values.front()).empty(); };
+  command.add_option(name, use, help)->type_name(type)->check(take);
+}
+
+void AddTime(CLI::App& command, const std::string& name, const std::string& help,
+             std::optional<int64_t>& into) {
+  AddValue(command, name, help, "TIME", [&into](const std::string& text) -> std::string {
     int64_t time_us = 0;
-    if (!ParseTime(values.front(), time_us)) {
-      throw CLI::ValidationError(name,
-                                 "write a time such as 2026-11-23T08:00:00+08:00, or a day "
-                                 "such as 2026-11-23 (UTC)");
+    if (!ParseTime(text, time_us)) {
+      return "write a time such as 2026-11-23T08:00:00+08:00, or a day such as 2026-11-23 (UTC)";
     }
     into = time_us;
-    return true;
-  };
-  return command.add_option(name, parse, help)->type_name("TIME");
+    return "";
+  });
 }
 
 // An option whose value is one of a few words.
@@ -53,36 +58,32 @@ template <class Value>
 void AddChoice(CLI::App& command, const std::string& name, const std::string& help,
                const std::vector<std::pair<std::string, Value>>& choices,
                const std::function<void(Value)>& take) {
-  const auto parse = [=](const CLI::results_t& values) {
+  AddValue(command, name, help, "WORD", [=](const std::string& text) {
     std::string words;
     for (const auto& [word, value] : choices) {
-      if (word == values.front()) {
+      if (word == text) {
         take(value);
-        return true;
+        return std::string();
       }
       words += (words.empty() ? "" : ", ") + word;
     }
-    throw CLI::ValidationError(name, "write one of " + words);
-  };
-  command.add_option(name, parse, help)->type_name("WORD");
+    return "write one of " + words;
+  });
 }
 
 // An option whose value is a whole number; CLI11's own conversion lets a negative one wrap around.
 template <class Integer>
-CLI::Option* AddNumber(CLI::App& command, const std::string& name, const std::string& help,
-                       Integer min, Integer max, const std::function<void(Integer)>& take) {
-  const auto parse = [=](const CLI::results_t& values) {
-    const std::string& text = values.front();
+void AddNumber(CLI::App& command, const std::string& name, const std::string& help, Integer min,
+               Integer max, const std::function<void(Integer)>& take) {
+  AddValue(command, name, help, "N", [=](const std::string& text) {
     Integer number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || end != text.data() + text.size() || number < min || number > max) {
-      throw CLI::ValidationError(
-          name, "write a whole number from " + std::to_string(min) + " to " + std::to_string(max));
+      return "write a whole number from " + std::to_string(min) + " to " + std::to_string(max);
     }
     take(number);
-    return true;
-  };
-  return command.add_option(name, parse, help)->type_name("N");
+    return std::string();
+  });
 }
 
 void AddServe(CLI::App& app, CommandLine& command) {
