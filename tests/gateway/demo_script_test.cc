@@ -1,6 +1,7 @@
 #include "gateway/demo_script.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,8 @@
 
 #include "gateway/json.h"
 #include "gateway/sse.h"
+#include "policy/bundle.h"
+#include "policy/judge.h"
 
 namespace weir::gateway {
 namespace {
@@ -299,6 +302,40 @@ TEST(DemoScriptTest, OddShapesAreAnswered) {
                   .head.status,
               200)
         << content;
+  }
+}
+
+// What the quickstart shows hangs on this: the starter packs make of each answer what is meant.
+TEST(DemoScriptTest, TheStarterPacksJudgeTheAnswersAsMeant) {
+  const std::string root = WEIR_SOURCE_DIR;
+  policy::BundleSources sources;
+  sources.pack_paths = {root + "/rules/packs"};
+  sources.profile_paths = {root + "/config/profiles"};
+  std::vector<rules::Problem> problems;
+  const std::shared_ptr<const policy::Bundle> bundle = policy::Bundle::Load(sources, problems);
+  for (const rules::Problem& problem : problems) ADD_FAILURE() << problem.ToString();
+  ASSERT_NE(bundle, nullptr);
+  policy::Subject subject;
+  subject.profile = bundle->FindProfile("cn-public");
+  ASSERT_NE(subject.profile, nullptr);
+  const struct {
+    std::string_view question;
+    policy::Action action;
+  } cases[] = {
+      {"给周末的游戏活动写一段推广文案。", policy::Action::kBlock},
+      {"Write a promotion for our weekend GAMES", policy::Action::kBlock},
+      {"售后的联系方式是什么？", policy::Action::kMask},
+      {"实名登记怎么填？", policy::Action::kMask},
+      {"请介绍赌博的危害。", policy::Action::kAllow},
+      {"demo:long=500", policy::Action::kAllow},
+      {"今天天气怎么样？", policy::Action::kAllow},
+      {"How long is the river?", policy::Action::kAllow},
+  };
+  for (const auto& [question, action] : cases) {
+    const std::string answer = HearWhole(Ask(question)).choices[0].content;
+    policy::Judge judge(*bundle, subject, rules::Direction::kAnswer);
+    ASSERT_TRUE(judge.JudgeText("", answer).ok());
+    EXPECT_EQ(Name(judge.verdict().action), Name(action)) << question << "\n" << answer;
   }
 }
 
