@@ -9,6 +9,7 @@
 #include <fstream>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,10 +19,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/sha.h>
+#include <sqlite3.h>
 
 #include "audit/ledger.h"
 #include "audit/reader.h"
 #include "gateway/metrics.h"
+#include "tests/fault/fault_vfs.h"
 #include "tests/gateway/fake_stream.h"
 
 namespace weir::gateway {
@@ -137,6 +140,7 @@ struct Faults {
   int upstream = -1;
   bool dial = false;
   bool ledger_closed = false;
+  int64_t ledger = -1;  // this call of the ledger's files fails, counted from its opening
 };
 
 struct Outcome {
@@ -145,6 +149,7 @@ struct Outcome {
   std::string upstream_input;
   int client_operations = 0;
   int upstream_operations = 0;
+  int64_t ledger_calls = 0;
   std::vector<audit::Record> records;  // of exchanges, oldest first
   audit::VerifyReport report;
 
@@ -211,7 +216,15 @@ class ExchangeTest : public testing::Test {
     Outcome outcome;
     audit::LedgerOptions options;
     options.dir = root_ + "/ledger-" + std::to_string(runs_++);
+    std::optional<audit::FaultVfs> files;
+    files.emplace(audit::FaultPlan{.fail_at = faults.ledger, .error = SQLITE_IOERR_WRITE});
+    options.vfs = audit::FaultVfs::Name();
     absl::StatusOr<std::unique_ptr<audit::Ledger>> ledger = audit::Ledger::Open(options);
+    if (!ledger.ok() && faults.ledger >= 0) {  // It never opened: nothing could be served.
+      outcome.finished = outcome.report.ok = true;
+      outcome.ledger_calls = files->calls();
+      return outcome;
+    }
     EXPECT_TRUE(ledger.ok()) << ledger.status();
     if (!ledger.ok()) return outcome;
     if (faults.ledger_closed) {
@@ -263,8 +276,19 @@ class ExchangeTest : public testing::Test {
       outcome.client_operations = client->operations();
       outcome.upstream_operations = upstream->operations();
     }
-    EXPECT_TRUE((*ledger)->Close().ok());
+    const absl::Status closed = (*ledger)->Close();
+    EXPECT_TRUE(closed.ok() || faults.ledger >= 0) << closed;
     ledger->reset();
+    outcome.ledger_calls = files->calls();
+    files.reset();
+    if (faults.ledger >= 0) {  // The next start reconciles what the failure left.
+      options.vfs.clear();
+      ledger = audit::Ledger::Open(options);
+      EXPECT_TRUE(ledger.ok()) << ledger.status();
+      if (!ledger.ok()) return outcome;
+      EXPECT_TRUE((*ledger)->Close().ok());
+      ledger->reset();
+    }
     ReadBack(options.dir, outcome);
     std::filesystem::remove_all(options.dir);
     return outcome;
@@ -298,7 +322,8 @@ class ExchangeTest : public testing::Test {
     }
     if (outcome.Has(audit::RecordKind::kPrompt)) {
       EXPECT_TRUE(outcome.Has(audit::RecordKind::kAnswer) ||
-                  outcome.Has(audit::RecordKind::kFailure))
+                  outcome.Has(audit::RecordKind::kFailure) ||
+                  outcome.Has(audit::RecordKind::kInterrupted))
           << "the exchange is not closed";
     }
   }
@@ -387,6 +412,17 @@ TEST_F(ExchangeTest, WithoutALedgerNothingIsServed) {
     EXPECT_THAT(outcome.client_output, HasSubstr("HTTP/1.1 503"));
     EXPECT_THAT(outcome.client_output, HasSubstr("audit_unavailable"));
     EXPECT_EQ(outcome.upstream_input, "");
+  }
+}
+
+TEST_F(ExchangeTest, LedgerFailsAtEveryCall) {
+  for (const Script& script : Scripts()) {
+    for (int64_t n = 0;; ++n) {
+      SCOPED_TRACE(script.name + ", call " + std::to_string(n) + " of the ledger's files");
+      const Outcome outcome = Run(script, {.ledger = n});
+      CheckAlways(script, outcome);
+      if (HasFailure() || outcome.ledger_calls <= n) break;
+    }
   }
 }
 

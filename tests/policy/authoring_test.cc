@@ -82,6 +82,14 @@ TEST(ScanLinesTest, SaysWhatTheInterfacePromises) {
 )");
 }
 
+TEST(ScanLinesTest, NumbersAreFoundInTheirLane) {
+  const Outcome outcome = Scan(PublicScan(), "{\"id\":1,\"text\":\"电话138-0013-8000谢谢\"}");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("\"action\":\"mask\",\"text\":\"电话138"));
+  EXPECT_THAT(outcome.out, HasSubstr("\"findings\":[{\"rule\":\"PT-0050\",\"category\":\"A.4.f\","
+                                     "\"severity\":\"medium\",\"start\":6,\"end\":19,"));
+}
+
 TEST(ScanLinesTest, WithoutProfilesTheBuiltInTableDecides) {
   ScanOptions options = PublicScan();
   options.profile_paths = {};
@@ -244,6 +252,7 @@ TEST(ScanLinesTest, EveryChunkSizeSaysTheSame) {
     input += "\"}\n";
   }
   ScanOptions options = PublicScan();
+  options.pack_paths.push_back(kData + "/packs_near.yaml");
   const Outcome whole = Scan(options, input);
   ASSERT_EQ(whole.code, 0) << whole.err;
   for (size_t chunk = 1; chunk <= 64; ++chunk) {
@@ -255,7 +264,7 @@ TEST(ScanLinesTest, EveryChunkSizeSaysTheSame) {
 TEST(LintRulesTest, GoodRules) {
   const Outcome outcome = RunCommand(LintRules, {.pack_paths = {kData + "/packs"}});
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_EQ(outcome.out, "ok: 1 pack, 6 rules, 0 warnings\n");
+  EXPECT_EQ(outcome.out, "ok: 2 packs, 9 rules, 0 warnings\n");
   EXPECT_EQ(outcome.err, "");
 }
 
@@ -304,19 +313,23 @@ TEST(TestRulesTest, CountsTheTestsOfAPack) {
   const Outcome outcome = RunCommand(TestRules, {.pack_paths = {kData + "/packs"}});
   EXPECT_EQ(outcome.code, 0);
   EXPECT_EQ(outcome.out,
+            "policy-numbers 1.0.0: 3 rules, 3 hit and 3 miss tests came out as written\n"
             "policy-test 1.0.0: 6 rules, 6 hit and 6 miss tests came out as written\n");
   EXPECT_EQ(
       RunCommand(TestRules, {.pack_paths = {kData + "/packs"}, .json = true}).out,
-      "{\"ok\":true,\"packs\":[{\"pack\":\"policy-test\",\"rules\":6,\"hit\":6,\"miss\":6}]}\n");
+      "{\"ok\":true,\"packs\":[{\"pack\":\"policy-numbers\",\"rules\":3,\"hit\":3,\"miss\":3},"
+      "{\"pack\":\"policy-test\",\"rules\":6,\"hit\":6,\"miss\":6}]}\n");
   EXPECT_EQ(RunCommand(TestRules, {.pack_paths = {kData + "/packs_failing.yaml"}}).code, 1);
 }
 
 TEST(ShowRuleStatsTest, ShowsTheGuaranteeOfEachRule) {
-  const AuthoringOptions options = {.pack_paths = {kData + "/packs", kData + "/packs_short.yaml"}};
+  const AuthoringOptions options = {.pack_paths = {kData + "/packs", kData + "/packs_near.yaml"}};
   const Outcome outcome = RunCommand(ShowRuleStats, options);
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_THAT(outcome.out, HasSubstr("\nPT-0010\tstable\tA.1.h\thigh\tboth\twhole\t"));
-  EXPECT_THAT(outcome.out, HasSubstr("2 packs, 7 rules, "));
+  EXPECT_THAT(outcome.out, HasSubstr("PT-0010\tstable\tA.1.h\thigh\tboth\twhole\t5\t"
+                                     "fold,skeleton\t2\t0\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("PN-0010\tstable\tA.3.c\tmedium\tboth\tcompletion\t"));
+  EXPECT_THAT(outcome.out, HasSubstr("3 packs, 10 rules, "));
   EXPECT_THAT(outcome.out, HasSubstr("\nsha256:"));
 }
 
@@ -326,9 +339,11 @@ TEST(ShowRuleStatsTest, AsJson) {
   EXPECT_EQ(outcome.code, 0);
   simdjson::dom::parser parser;
   const simdjson::dom::element answer = Parsed(parser, outcome.out);
-  const simdjson::dom::element rule = answer["rules"].at(0);
+  const simdjson::dom::element rule = answer["rules"].at(3);
   EXPECT_EQ(rule["rule"].get_string().value(), "PT-0010");
   EXPECT_EQ(rule["guarantee"].get_string().value(), "whole");
+  EXPECT_EQ(rule["words"].get_uint64().value(), 2U);
+  EXPECT_EQ(rule["lanes"].at(1).get_string().value(), "skeleton");
   EXPECT_GT(answer["memory_bytes"].get_uint64().value(), 0U);
 }
 

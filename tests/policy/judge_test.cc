@@ -124,6 +124,13 @@ TEST_F(JudgeTest, MasksWordsWhole) {
             "价目见［已屏蔽］，［已屏蔽］。");
 }
 
+TEST_F(JudgeTest, MasksNumbersPartly) {
+  Judge judge(*bundle_, subject_, Direction::kAnswer);
+  EXPECT_EQ(JudgeWhole(judge, "电话13800138000。").text, "电话138****8000。");
+  EXPECT_EQ(JudgeWhole(judge, "身份证11010519491231002X。").text, "身份证110105********002X。");
+  EXPECT_EQ(JudgeWhole(judge, "查订单12345号。").text, "查［已屏蔽］。");
+}
+
 TEST_F(JudgeTest, StandInTexts) {
   Judge prompt(*bundle_, subject_, Direction::kPrompt);
   JudgeWhole(prompt, "我不想活了");
@@ -260,6 +267,22 @@ TEST_F(JudgeTest, PartsAreStoppedOneByOne) {
   EXPECT_FALSE(second.inspection().stopped());
   EXPECT_EQ(second.shown(), "一切正常");
   EXPECT_EQ(judge.verdict().action, Action::kBlock);
+}
+
+TEST_F(JudgeTest, ACompletionRuleMasksWhatIsNotReleasedYet) {
+  const auto bundle = Load({kData + "/packs_near.yaml"});
+  ASSERT_NE(bundle, nullptr);
+  subject_.profile = bundle->FindProfile("cn-public");
+  Judge judge(*bundle, subject_, Direction::kAnswer);
+  Reader reader(judge.Open(""));
+  reader.Feed("仓库的大门的密");
+  const std::string before = reader.shown();
+  reader.Feed("码是");
+  reader.Finish();
+  EXPECT_EQ(reader.shown().substr(0, before.size()), before);
+  EXPECT_EQ(reader.shown().find("密码"), std::string::npos) << reader.shown();
+  EXPECT_NE(reader.shown().find(kMaskText), std::string::npos) << reader.shown();
+  EXPECT_EQ(judge.verdict().action, Action::kMask);
 }
 
 // Text made of what matches, what nearly matches, what is in between, and broken UTF-8.
