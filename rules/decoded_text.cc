@@ -88,8 +88,6 @@ bool IsBase64Text(char32_t c) {
   return IsText(c) && (c < 0x7F || c >= 0x2000) && (c < 0xE000 || c > 0xF8FF) && c < 0xE0000;
 }
 
-// ---- Reading one encoded character -------------------------------------------------------------
-
 enum class Answer : uint8_t { kNo, kYes, kNotYet };
 
 struct Candidate {
@@ -282,8 +280,6 @@ Candidate ReadMark(std::string_view view, bool last) {
   }
 }
 
-// ---- Base64 ------------------------------------------------------------------------------------
-
 // Letters of a group of four that its first `bytes` bytes touch, and those they fill.
 constexpr size_t LettersTouched(size_t bytes) {
   return (4 * bytes + 2) / 3;
@@ -325,8 +321,6 @@ Answer IsBase64(std::string_view view, bool last) {
     if (bytes >= kDecodedBytesMin || (han && characters == 2)) return Answer::kYes;
   }
 }
-
-// ---- Passing over plain text -------------------------------------------------------------------
 
 #if defined(__SSE2__)
 // Bit i: byte i of the 16 lies in [first, last].
@@ -424,8 +418,6 @@ size_t FindEncoded(std::string_view text) {
     at = end;
   }
 }
-
-// ---- One pass ----------------------------------------------------------------------------------
 
 void DecodedText::Pass::Feed(std::string_view piece, bool last, DecodedChunk& out) {
   std::string joined;
@@ -553,8 +545,6 @@ size_t DecodedText::Pass::ConsumeBase64(std::string_view view, size_t at, bool l
     return at + end;
   }
 }
-
-// ---- Both passes -------------------------------------------------------------------------------
 
 namespace {
 

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include <absl/strings/numbers.h>
 #include <unicode/normalizer2.h>
 #include <unicode/unistr.h>
 
@@ -103,7 +104,8 @@ Characters Read(std::istream& in) {
     const size_t name = line.find('\t');
     const size_t value = line.find('\t', name + 1);
     if (value == std::string::npos) continue;
-    const auto c = static_cast<uint32_t>(std::stoul(line.substr(2, name - 2), nullptr, 16));
+    uint32_t c = 0;
+    if (!absl::SimpleHexAtoi(line.substr(2, name - 2), &c)) continue;
     fields[c][line.substr(name + 1, value - name - 1)] = line.substr(value + 1);
   }
   Characters characters;

@@ -168,8 +168,6 @@ TEST(DecodedTextTest, MapsBase64OutOfStepAndItsPadding) {
   EXPECT_EQ(chunk.runs, runs);
 }
 
-// ---- Properties --------------------------------------------------------------------------------
-
 uint64_t Seed() {
   const char* given = std::getenv("WEIR_SEED");
   const uint64_t seed =

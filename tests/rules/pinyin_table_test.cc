@@ -203,8 +203,6 @@ TEST(PinyinTableTest, FormsAreBounded) {
   EXPECT_THAT(PinyinForms(U"和和和和和和和和和"), testing::SizeIs(64));
 }
 
-// ---- Properties --------------------------------------------------------------------------------
-
 class Disguiser {
  public:
   template <typename Range>
@@ -280,8 +278,6 @@ TEST(PinyinTableTest, RareReadingsMatchByEar) {
         << testing::PrintToString(word) << ' ' << testing::PrintToString(text);
   }
 }
-
-// ---- Segmentation ------------------------------------------------------------------------------
 
 std::vector<std::string> Spelled(const std::vector<std::vector<Syllable>>& segmentations) {
   std::vector<std::string> spelled;
