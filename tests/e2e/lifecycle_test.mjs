@@ -199,7 +199,8 @@ describe('stop', () => {
     await until(() => upstream.seen.length > 0, 'the model was asked');
     gateway.child.kill('SIGTERM');
     assert.equal((await gateway.ended).code, 0);
-    assert.ok((await collected).thrown);
+    const {thrown, value} = await collected;
+    assert.ok(thrown || value.choices[0].finish === null, 'half an answer does not look like a whole one');
     const records = (await gateway.records()).filter((record) => record.exchange);
     assert.deepEqual(records.map((record) => record.kind), ['prompt', 'failure']);
   });
