@@ -13,7 +13,8 @@
 //
 // Text has one shape, words may have several. Parts may be written in another order (文辶 for 这),
 // and whole characters are mistaken for one another (睹 for 赌) though their parts are not:
-// ShapeForms() of a word is what to look for.
+// ShapeForms() of a word is what to look for: one form in the median, at most three for nine words
+// in ten.
 //
 // The lane finds too much: 女子 is 好, and the 口十 of 叶 ends 右 and begins 古. At a hit,
 // MatchShape() decides from the characters: every character of the word must be the parts, or the
