@@ -375,6 +375,7 @@ void ReadModels(YamlMap& root, Config& config) {
   std::set<std::string> taken;
   for (YamlMap& map : root.Maps("models", Need::kRequired)) {
     policy::Model model;
+    model.line = map.line();
     model.name = ReadName(map, "name", Need::kRequired);
     TakeName(map, "name", model.name, taken);
     model.upstream = map.String("upstream", Need::kRequired);
@@ -430,6 +431,7 @@ void ReadApps(YamlMap& root, Config& config) {
   std::set<std::string> taken;
   for (YamlMap& map : root.Maps("apps", Need::kRequired)) {
     policy::App app;
+    app.line = map.line();
     app.id = ReadName(map, "id", Need::kRequired);
     TakeName(map, "id", app.id, taken);
     ReadAppKey(map, app);
@@ -458,6 +460,7 @@ std::vector<std::string> ReadPaths(YamlMap& map, std::string_view key, Need need
 }
 
 void ReadRules(YamlMap& root, Config& config) {
+  config.bundle.file = config.file;
   YamlMap rules = root.Map("rules", Need::kRequired);
   if (rules.present()) config.bundle.pack_paths = ReadPaths(rules, "packs", Need::kRequired);
   rules.Close();

@@ -121,6 +121,10 @@ TEST_F(ConfigTest, TheExampleOfTheDesignLoadsAsItIs) {
   EXPECT_EQ(config.bundle.apps[0].id, "demo");
   EXPECT_EQ(config.bundle.apps[0].profile, "cn-public");
   EXPECT_EQ(config.bundle.apps[0].exposure, policy::Exposure::kPublic);
+  // Where a bundle's problems about apps and models are shown to stand.
+  EXPECT_EQ(config.bundle.file, "tests/gateway/config/good/design.yaml");
+  EXPECT_GT(config.bundle.models[0].line, 0);
+  EXPECT_GT(config.bundle.apps[0].line, config.bundle.models[0].line);
   std::array<uint8_t, 32> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(kDemoKey), sizeof(kDemoKey) - 1, digest.data());
   EXPECT_EQ(config.bundle.apps[0].key_sha256, digest);
