@@ -96,6 +96,10 @@ const std::string& AnswerStream::tail() const {
 std::string AnswerStream::Fail(const ApiError& error) {
   return state_->Fail(error);
 }
+const std::string& AnswerStream::transcript() const {
+  return state_->transcript();
+}
+
 uint64_t AnswerStream::text_bytes() const {
   return state_->text_bytes();
 }

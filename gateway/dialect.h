@@ -145,6 +145,7 @@ class AnswerStream {
     policy::RefusalStyle refusal_style = policy::RefusalStyle::kRefusal;
     size_t event_bytes_max = 1 << 20;
     JsonLimits json;
+    bool keep_transcript = false;
   };
   // `request` and `judge` must outlive it.
   AnswerStream(Dialect dialect, const DecodedRequest& request, policy::Judge& judge,
@@ -166,6 +167,9 @@ class AnswerStream {
   std::string Fail(const ApiError& error);
 
   uint64_t text_bytes() const;  // judged so far
+  // What was judged so far, as the upstream wrote it, in the order in which it came: a line with the
+  // part's pointer wherever another part goes on, and the text. Empty unless asked for.
+  const std::string& transcript() const;
   const Usage& usage() const;
   bool released_anything() const;
   // What the upstream reported in mid-stream; the client was told (in the tail) and the stream is

@@ -117,6 +117,12 @@ Task<absl::Status> Exchange::RelayStream() {
         co_return Blame(Side::kClient, std::move(written));
       }
     }
+    if (judged.ok() && answer_bytes_ > snapshot_.config->answer_bytes_max) {
+      co_return Blame(Side::kUpstream, policy::Cause::kBodyTooLarge,
+                      absl::ResourceExhaustedError(
+                          "The model's answer is longer than this gateway judges. Ask for a "
+                          "shorter one."));
+    }
     if (!judged.ok()) {
       const policy::Cause cause = absl::IsUnavailable(judged)         ? policy::Cause::kUpstreamLost
                                   : absl::IsInvalidArgument(judged)   ? policy::Cause::kCannotDecode

@@ -28,6 +28,7 @@ class JudgedText {
   // The text has ended. May be called again.
   absl::Status Finish(std::string& out);
 
+  const std::string& pointer() const { return inspection_.part(); }
   // Replaced or blocked: nothing more of it is released.
   bool stopped() const { return inspection_.stopped(); }
   bool altered() const { return altered_ || stopped(); }

@@ -79,6 +79,7 @@ class Stream {
   bool done() const { return done_; }
   const std::string& tail() const { return tail_; }
   uint64_t text_bytes() const { return text_bytes_; }
+  const std::string& transcript() const { return transcript_; }
   const Usage& usage() const { return usage_; }
   bool released_anything() const { return released_anything_; }
   const std::optional<ApiError>& upstream_error() const { return upstream_error_; }
@@ -123,6 +124,7 @@ class Stream {
   absl::Status TakeAnnotations(int index, Choice& choice, Node annotations);
   absl::Status TakeLogprobs(int index, Choice& choice, Node node, bool clear_before);
   absl::Status FeedText(JudgedText& text, std::string_view piece, std::string& released);
+  void AddToTranscript(const std::string& part, std::string_view piece);
   absl::Status Flush(Choice& choice);
   void AppendText(Choice& choice, Field field, bool even_empty);
   bool Holding(const Choice& choice) const;
@@ -149,6 +151,8 @@ class Stream {
   std::optional<ApiError> upstream_error_;
   std::string tail_;
   uint64_t text_bytes_ = 0;
+  std::string transcript_;
+  std::string transcript_part_;  // the part that its end belongs to
   bool closing_ = false;  // what is written now goes to the tail
   bool done_ = false;
   bool released_anything_ = false;

@@ -399,9 +399,20 @@ absl::Status Stream::TakeDelta(int index, Choice& choice, Node delta) {
 
 absl::Status Stream::FeedText(JudgedText& text, std::string_view piece, std::string& released) {
   text_bytes_ += piece.size();
+  if (options_.keep_transcript) AddToTranscript(text.pointer(), piece);
   WEIR_RETURN_IF_ERROR(text.Feed(piece, released));
   stopped_ = stopped_ || text.stopped();
   return absl::OkStatus();
+}
+
+void Stream::AddToTranscript(const std::string& part, std::string_view piece) {
+  if (part != transcript_part_) {
+    if (!transcript_.empty()) transcript_ += '\n';
+    transcript_ += part;
+    transcript_ += '\n';
+    transcript_part_ = part;
+  }
+  transcript_ += piece;
 }
 
 absl::Status Stream::TakeText(int index, Choice& choice, Field field, Node delta, bool even_empty) {

@@ -96,6 +96,7 @@ class Inspection {
   // merged where masks overlap.
   std::vector<Edit> TakeEdits() { return std::exchange(edits_, {}); }
 
+  const std::string& part() const { return part_; }
   // A finding of this part asked for replace or block.
   bool stopped() const { return action_ >= Action::kReplace; }
   // The strongest action of this part's findings.
