@@ -24,9 +24,8 @@
 #include "rules/rule.h"
 #include "rules/word_index.h"
 
-namespace re2 {
-class RE2;
-}
+struct hs_database;
+struct hs_scratch;
 
 namespace weir::rules {
 

@@ -8,10 +8,8 @@ namespace {
 }  // namespace
 
 const uint64_t* const kFoldPlainBits = kFoldPlain;
-
-FoldEntry LookUpFold(char32_t c) {
-  return FoldEntry{kFoldPages[kFoldPageOf[c / kFoldPageSize]][c % kFoldPageSize]};
-}
+const uint16_t* const kFoldPageOfTable = kFoldPageOf;
+const uint32_t (*const kFoldPageTable)[kFoldPageSize] = kFoldPages;
 
 std::span<const char32_t> FoldExpansion(FoldEntry entry) {
   const char32_t* const place = kFoldExpansions + entry.value();

@@ -27,8 +27,14 @@ struct FoldEntry {
   constexpr bool separator() const { return (bits >> 31) != 0; }
 };
 
+// The generated tables: c / kFoldPageSize -> page, page and c % kFoldPageSize -> entry.
+extern const uint16_t* const kFoldPageOfTable;
+extern const uint32_t (*const kFoldPageTable)[kFoldPageSize];
+
 // `c` must be below 0x110000.
-FoldEntry LookUpFold(char32_t c);
+inline FoldEntry LookUpFold(char32_t c) {
+  return FoldEntry{kFoldPageTable[kFoldPageOfTable[c / kFoldPageSize]][c % kFoldPageSize]};
+}
 std::span<const char32_t> FoldExpansion(FoldEntry entry);
 
 // Bit c: c has three bytes in UTF-8, folds to itself and is no separator. 8 KB, so it stays in L1.

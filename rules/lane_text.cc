@@ -58,6 +58,55 @@ bool IsThreeByte(uint32_t value) {
   return (value & 0xC0C0F0U) == 0x8080E0U;
 }
 
+// The same for two such characters in the low six bytes.
+bool AreTwoThreeByte(uint64_t value) {
+  return (value & 0x0000C0C0F0C0C0F0U) == 0x00008080E08080E0U;
+}
+
+// Goes on over characters of three bytes that fold to themselves and are no separators, and copies
+// them to `out`. With `kDistinct` it also stops at a repeat; `last` is the character before.
+template <bool kDistinct>
+const char* CopyPlain(const char* from, const char* end, char*& out, uint32_t& last) {
+  // Copies of what stores through `out` might otherwise change.
+  const uint64_t* const plain = kFoldPlainBits;
+  const auto is_plain = [plain](uint32_t c) { return ((plain[c >> 6] >> (c & 63U)) & 1U) != 0; };
+  char* to = out;
+  uint32_t before = last;
+  while (end - from >= 8) {
+    uint64_t value = 0;
+    std::memcpy(&value, from, sizeof(value));
+    if (!AreTwoThreeByte(value)) break;
+    const uint32_t first = ThreeByteCodePoint(static_cast<uint32_t>(value));
+    const uint32_t second = ThreeByteCodePoint(static_cast<uint32_t>(value >> 24));
+    if (!is_plain(first) || !is_plain(second)) break;
+    if (kDistinct && (first == before || second == first)) break;
+    std::memcpy(to, &value, sizeof(value));
+    to += 6;
+    from += 6;
+    before = second;
+  }
+  while (end - from >= 4) {
+    const uint32_t value = Load32(from);
+    const uint32_t c = ThreeByteCodePoint(value);
+    if (!IsThreeByte(value) || !is_plain(c) || (kDistinct && c == before)) break;
+    std::memcpy(to, &value, sizeof(value));
+    to += 3;
+    from += 3;
+    before = c;
+  }
+  out = to;
+  last = before;
+  return from;
+}
+
+// Whether the three low bytes of `value` are one character that the skeleton drops.
+bool IsSeparator(uint32_t value) {
+  const uint32_t c = ThreeByteCodePoint(value);
+  if (!IsThreeByte(value) || c < 0x800 || (c >= 0xD800 && c < 0xE000)) return false;
+  const FoldEntry entry = LookUpFold(c);
+  return entry.separator() && entry.kind() != FoldEntry::Kind::kMany;
+}
+
 int SequenceLength(unsigned char lead) {
   if (lead < 0x80) return 1;
   if (lead < 0xC2) return 0;
@@ -301,16 +350,14 @@ void LaneText::AppendFold(std::string_view text, uint64_t origin) {
       ++i;
       continue;
     }
-    const size_t run = i;
-    while (text.size() - i >= 4) {
-      const uint32_t value = Load32(text.data() + i);
-      if (!IsThreeByte(value) || !IsPlain(ThreeByteCodePoint(value))) break;
-      i += 3;
-    }
-    if (i > run) {
-      SetShift(origin + run);
-      std::memcpy(bytes_.get() + size_, text.data() + run, i - run);
-      size_ += i - run;
+    char* out = bytes_.get() + size_;
+    uint32_t last = 0;
+    const auto stop = static_cast<size_t>(
+        CopyPlain<false>(text.data() + i, text.data() + text.size(), out, last) - text.data());
+    if (stop > i) {
+      SetShift(origin + i);
+      size_ = static_cast<size_t>(out - bytes_.get());
+      i = stop;
       continue;
     }
     const Decoded decoded = DecodeAt(text, i);
@@ -336,17 +383,9 @@ void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
     // Plain characters that differ from the one before are copied as they are.
     const size_t run = i;
     char* out = bytes_.get() + size_;
-    char32_t last = last_;
-    while (text.size() - i >= 4) {
-      const uint32_t value = Load32(text.data() + i);
-      if (!IsThreeByte(value)) break;
-      const uint32_t c = ThreeByteCodePoint(value);
-      if (!IsPlain(c) || c == last) break;
-      std::memcpy(out, &value, sizeof(value));
-      out += 3;
-      i += 3;
-      last = c;
-    }
+    uint32_t last = last_;
+    i = static_cast<size_t>(CopyPlain<true>(text.data() + i, text.data() + text.size(), out, last) -
+                            text.data());
     if (i > run) {
       SetShift(origin + run);
       size_ = static_cast<size_t>(out - bytes_.get());
@@ -354,12 +393,17 @@ void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
       separators_ = 0;
       repeats_ = 0;
       digits_ = 0;
-      continue;
     }
-    const Decoded decoded = DecodeAt(text, i);
-    Reserve(text.size() - i + 64);
-    AppendCharacter(decoded.c, origin + i);
-    i += decoded.length;
+    const bool separator = text.size() - i >= 4 && IsSeparator(Load32(text.data() + i));
+    if (separator) {
+      AppendSeparator();
+      i += 3;
+    } else if (i == run) {
+      const Decoded decoded = DecodeAt(text, i);
+      Reserve(text.size() - i + 64);
+      AppendCharacter(decoded.c, origin + i);
+      i += decoded.length;
+    }
   }
 }
 

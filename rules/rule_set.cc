@@ -77,9 +77,7 @@ class Compiler {
       file_ = pack.file;
       for (const Rule& rule : pack.rules) AddRule(rule);
     }
-    if (absl::Status status = WordIndex::Build(std::move(words_), compiled_.words); !status.ok()) {
-      return status;
-    }
+    compiled_.words = WordIndex::Build(std::move(words_));
     return ExpressionIndex::Build(std::move(expressions_), compiled_.expressions);
   }
 

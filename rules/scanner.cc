@@ -1,5 +1,6 @@
-// A scan, whole or in pieces, is one Pass: Normalise into lanes -> Prefilter (Hyperscan, ids only)
-// -> Confirm (in the original text, with RE2 and validators) -> Emit (all, near and exceptions).
+// A scan, whole or in pieces, is one Pass: Normalise into lanes -> Prefilter (word index and
+// Hyperscan, ids only) -> Confirm (in the original text, with RE2 and validators) -> Emit (all,
+// near and exceptions).
 //
 // What a stream may release is computed after each piece: every engine says from which byte a
 // match could still grow, and no findings begin before the least of these. In words: the longest
@@ -43,8 +44,7 @@ absl::StatusOr<hs_scratch_t*> ScratchFor(const RuleSet::Compiled& compiled) {
   thread_local uint64_t fits_serial = 0;
   if (fits_serial == compiled.serial) return scratch.get();
   for (const hs_database* database :
-       {compiled.words.database(), compiled.expressions.database(true),
-        compiled.expressions.database(false)}) {
+       {compiled.expressions.database(true), compiled.expressions.database(false)}) {
     if (database == nullptr) continue;
     hs_scratch_t* grown = scratch.release();
     const hs_error_t error = hs_alloc_scratch(database, &grown);
@@ -91,7 +91,7 @@ class Pass {
   };
 
   void Normalise(const OriginalText& text);
-  absl::Status FindWords(const OriginalText& text, hs_scratch_t* scratch);
+  void FindWords(const OriginalText& text);
   void ConfirmHits(const OriginalText& text, uint64_t behind);
   void Confirm(PendingHit hit, const OriginalText& text);
   absl::Status FindExpressions(const OriginalText& text, hs_scratch_t* scratch);
@@ -159,7 +159,7 @@ void Pass::Begin(const RuleSet& rules, Direction direction, bool whole) {
 absl::Status Pass::Advance(const OriginalText& text, std::vector<Finding>& findings) {
   WEIR_ASSIGN_OR_RETURN(hs_scratch_t* const scratch, ScratchFor(*compiled_));
   Normalise(text);
-  WEIR_RETURN_IF_ERROR(FindWords(text, scratch));
+  FindWords(text);
   WEIR_RETURN_IF_ERROR(FindExpressions(text, scratch));
   FindNumbersIn(text);
   Emit(text, findings);
@@ -177,10 +177,10 @@ void Pass::Normalise(const OriginalText& text) {
   normalised_ = text.end();
 }
 
-absl::Status Pass::FindWords(const OriginalText& text, hs_scratch_t* scratch) {
+void Pass::FindWords(const OriginalText& text) {
   const WordIndex& words = compiled_->words;
   word_hold_ = text.end();
-  if (words.empty()) return absl::OkStatus();
+  if (words.empty()) return;
   if (!pending_.empty()) {
     const std::vector<PendingHit> undecided = std::exchange(pending_, {});
     for (const PendingHit& hit : undecided) Confirm(hit, text);
@@ -189,17 +189,16 @@ absl::Status Pass::FindWords(const OriginalText& text, hs_scratch_t* scratch) {
   const uint64_t scanned = lane_ends_[static_cast<size_t>(Lane::kSkeleton)];
   if (skeleton.end() > scanned) {
     hits_.clear();
-    WEIR_RETURN_IF_ERROR(words.Scan(skeleton.From(word_tail_), word_tail_, scratch, hits_));
+    words.Scan(skeleton.From(word_tail_), word_tail_, hits_);
     ConfirmHits(text, scanned);
   }
-  if (whole_) return absl::OkStatus();
+  if (whole_) return;
   const WordIndex::Tail tail = words.FindTail(skeleton, word_tail_, text, direction_);
   word_tail_ = tail.skeleton;
   word_hold_ = tail.hold;
   for (const PendingHit& hit : pending_) {
     if (!hit.use->exception) word_hold_ = std::min(word_hold_, hit.hold);
   }
-  return absl::OkStatus();
 }
 
 // Confirms the hits that end behind lane offset `behind`; the others were seen before.

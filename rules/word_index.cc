@@ -1,12 +1,9 @@
 #include "rules/word_index.h"
 
 #include <algorithm>
-#include <limits>
+#include <cstring>
 #include <utility>
 
-#include <hs/hs.h>
-
-#include "rules/concat.h"
 #include "rules/scanner.h"
 
 namespace weir::rules {
@@ -22,6 +19,27 @@ uint64_t Mix(char32_t c) {
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
   return x ^ (x >> 31);
+}
+
+// A character as its UTF-8 bytes, the first in the low ones.
+struct RawCharacter {
+  uint32_t bytes;
+  uint32_t length;
+};
+RawCharacter ReadRaw(std::string_view text, size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const uint32_t length = lead < 0xC0 || lead == static_cast<unsigned char>(kLaneBreak) ? 1
+                          : lead < 0xE0                                                 ? 2
+                          : lead < 0xF0                                                 ? 3
+                                                                                        : 4;
+  uint32_t bytes = 0;
+  if (text.size() - at >= sizeof(bytes)) {
+    std::memcpy(&bytes, text.data() + at, sizeof(bytes));
+    bytes &= 0xFFFFFFFFU >> (32 - 8 * length);
+  } else {
+    std::memcpy(&bytes, text.data() + at, length);
+  }
+  return {bytes, length};
 }
 
 // The significant character that the word's character `c` stands for at `at`, which begins the
@@ -190,101 +208,132 @@ RunsRead NextCopy(FoldCursor& cursor, char32_t c, FoldUnit& unit) {
 
 }  // namespace
 
-void WordIndex::DatabaseDeleter::operator()(hs_database* database) const {
-  hs_free_database(database);
-}
-
-absl::Status WordIndex::Build(std::vector<WordUse> uses, WordIndex& index) {
+WordIndex WordIndex::Build(std::vector<WordUse> uses) {
+  WordIndex index;
   index.uses_ = std::move(uses);
   std::stable_sort(index.uses_.begin(), index.uses_.end(), [](const WordUse& a, const WordUse& b) {
     return a.word.skeleton < b.word.skeleton;
   });
+  index.first_characters_.assign(0x10000 / 64, 0);
+  index.compared_.assign(index.uses_.size(), 0);
   for (uint32_t i = 0; i < index.uses_.size(); ++i) {
     if (i == 0 || index.uses_[i].word.skeleton != index.uses_[i - 1].word.skeleton) {
       index.literal_first_.push_back(i);
     }
+    index.AddPrefixes(i);
   }
   index.literal_first_.push_back(static_cast<uint32_t>(index.uses_.size()));
-  index.BuildPrefixes();
-  return index.uses_.empty() ? absl::OkStatus() : index.BuildDatabase();
+  index.BuildStarts();
+  return index;
 }
 
-void WordIndex::BuildPrefixes() {
-  first_characters_.assign(0x10000 / 64, 0);
-  for (uint32_t i = 0; i < uses_.size(); ++i) {
-    const WordUse& use = uses_[i];
-    const std::vector<Word::Run>& runs = use.word.runs;
-    uint64_t hash = 0;
-    uint64_t power = 1;
-    const char32_t first = runs.front().c;
-    if (first < 0x10000) first_characters_[first / 64] |= uint64_t{1} << (first % 64);
-    bool counts_are_one = runs.front().count == 1;
-    for (size_t k = 0; k + 1 < runs.size(); ++k) {
-      prefix_characters_max_ = std::max(prefix_characters_max_, k + 1);
-      hash += Mix(runs[k].c) * power;
-      power *= kBase;
-      const auto [place, is_new] = prefixes_.try_emplace(hash);
-      Prefix& prefix = place->second;
-      if (is_new) prefix.first = i;
-      prefix.last = i + 1;
-      // The last character of the prefix may still be repeated; those before it may not.
-      if (!use.exception) {
-        const bool simple = counts_are_one && (use.word.lanes & LaneBit(Lane::kSkeleton)) != 0;
-        DirectionSet& kind = !simple                        ? prefix.other
-                             : use.word.left == Edge::kOpen ? prefix.plain
-                                                            : prefix.spaced;
-        kind = static_cast<DirectionSet>(kind | use.directions);
-      }
-      counts_are_one = counts_are_one && runs[k].count == 1;
+void WordIndex::AddPrefixes(uint32_t number) {
+  const WordUse& use = uses_[number];
+  const std::vector<Word::Run>& runs = use.word.runs;
+  const char32_t first = runs.front().c;
+  if (first < 0x10000) first_characters_[first / 64] |= uint64_t{1} << (first % 64);
+  has_single_characters_ = has_single_characters_ || runs.size() == 1;
+  prefix_characters_max_ = std::max(prefix_characters_max_, runs.size());
+  uint64_t hash = 0;
+  uint64_t power = 1;
+  // The last character of a prefix may still be repeated; those before it may not.
+  bool counts_are_one = runs.front().count == 1;
+  for (size_t k = 0; k < runs.size(); ++k) {
+    hash += Mix(runs[k].c) * power;
+    power *= kBase;
+    Prefix& prefix = prefixes_[hash];
+    if (k + 1 == runs.size()) {
+      prefix.literal = static_cast<uint32_t>(literal_first_.size() - 1);
+      break;
+    }
+    if (prefix.last == 0) prefix.first = number;
+    prefix.last = number + 1;
+    if (!use.exception) {
+      const bool simple = counts_are_one && (use.word.lanes & LaneBit(Lane::kSkeleton)) != 0;
+      if (!simple) compared_[number] = 1;
+      DirectionSet& kind = !simple                        ? prefix.other
+                           : use.word.left == Edge::kOpen ? prefix.plain
+                                                          : prefix.spaced;
+      kind = static_cast<DirectionSet>(kind | use.directions);
+    }
+    counts_are_one = counts_are_one && runs[k].count == 1;
+  }
+}
+
+void WordIndex::BuildStarts() {
+  // 64 bits for each literal keep false alarms near one in a hundred; 512 KB still fit in L2.
+  size_t bits = size_t{1} << 12;
+  while (bits < 64 * literal_first_.size() && bits < size_t{1} << 22) bits *= 2;
+  starts_shift_ = 32;
+  for (size_t rest = bits; rest > 1; rest /= 2) --starts_shift_;
+  for (Starts* const starts : {&pairs_, &whole_pairs_, &triples_})
+    starts->bits.assign(bits / 64, 0);
+  for (const WordUse& use : uses_) {
+    const std::string& skeleton = use.word.skeleton;
+    if (use.word.runs.size() < 2) continue;
+    const RawCharacter first = ReadRaw(skeleton, 0);
+    const RawCharacter second = ReadRaw(skeleton, first.length);
+    const uint32_t hash = PairHash(first.bytes, second.bytes);
+    pairs_.Set(hash >> starts_shift_);
+    if (use.word.runs.size() == 2) {
+      whole_pairs_.Set(hash >> starts_shift_);
+    } else {
+      const RawCharacter third = ReadRaw(skeleton, first.length + second.length);
+      triples_.Set(PairHash(hash, third.bytes) >> starts_shift_);
     }
   }
 }
 
-absl::Status WordIndex::BuildDatabase() {
-  std::vector<const char*> expressions;
-  std::vector<size_t> lengths;
-  std::vector<unsigned> flags;
-  std::vector<unsigned> ids;
-  for (uint32_t literal = 0; literal + 1 < literal_first_.size(); ++literal) {
-    const std::string& skeleton = uses_[literal_first_[literal]].word.skeleton;
-    expressions.push_back(skeleton.data());
-    lengths.push_back(skeleton.size());
-    flags.push_back(0);
-    ids.push_back(literal);
-  }
-  hs_database_t* database = nullptr;
-  hs_compile_error_t* error = nullptr;
-  if (hs_compile_lit_multi(expressions.data(), flags.data(), ids.data(), lengths.data(),
-                           static_cast<unsigned>(expressions.size()), HS_MODE_BLOCK, nullptr,
-                           &database, &error) != HS_SUCCESS) {
-    const std::string message = error != nullptr ? error->message : "out of memory";
-    hs_free_compile_error(error);
-    return absl::InternalError(Concat("Hyperscan cannot compile the words: ", message));
-  }
-  database_.reset(database);
-  return absl::OkStatus();
+// Whether a word may begin with a pair of characters that some word begins with, behind which the
+// text goes on at `third`.
+bool WordIndex::MayBegin(std::string_view skeleton, size_t third, uint32_t pair_hash) const {
+  if (whole_pairs_.Has(pair_hash >> starts_shift_)) return true;
+  return third < skeleton.size() &&
+         triples_.Has(PairHash(pair_hash, ReadRaw(skeleton, third).bytes) >> starts_shift_);
 }
 
-absl::Status WordIndex::Scan(std::string_view skeleton, uint64_t offset, hs_scratch* scratch,
-                             std::vector<Hit>& hits) const {
-  struct Collector {
-    std::vector<Hit>& hits;
-    uint64_t offset;
-  };
-  if (skeleton.size() > std::numeric_limits<unsigned>::max()) {
-    return absl::InvalidArgumentError("a text of more than 4 GB cannot be scanned in one piece");
+void WordIndex::Scan(std::string_view skeleton, uint64_t offset, std::vector<Hit>& hits) const {
+  if (skeleton.empty()) return;
+  RawCharacter first = ReadRaw(skeleton, 0);
+  for (size_t at = 0;;) {
+    if (has_single_characters_) Follow(skeleton.substr(0, at + first.length), at, offset, hits);
+    const size_t next = at + first.length;
+    if (next >= skeleton.size()) return;
+    const RawCharacter second = ReadRaw(skeleton, next);
+    const uint32_t hash = PairHash(first.bytes, second.bytes);
+    if (pairs_.Has(hash >> starts_shift_) && MayBegin(skeleton, next + second.length, hash)) {
+      Follow(skeleton, at, offset, hits);
+    }
+    at = next;
+    first = second;
   }
-  Collector collector{hits, offset};
-  const hs_error_t error = hs_scan(
-      database_.get(), skeleton.data(), static_cast<unsigned>(skeleton.size()), 0, scratch,
-      [](unsigned id, unsigned long long, unsigned long long to, unsigned, void* context) {
-        auto* const out = static_cast<Collector*>(context);
-        out->hits.push_back({id, out->offset + to});
-        return 0;
-      },
-      &collector);
-  if (error == HS_SUCCESS) return absl::OkStatus();
-  return absl::InternalError(Concat("Hyperscan failed with code ", error));
+}
+
+// Appends the words of two and more characters that begin at `at`; of one, if that is all there is.
+void WordIndex::Follow(std::string_view skeleton, size_t at, uint64_t offset,
+                       std::vector<Hit>& hits) const {
+  Decoded decoded = DecodeAt(skeleton, at);
+  size_t end = at + decoded.length;
+  uint64_t hash = Mix(decoded.c);
+  uint64_t power = kBase;
+  const bool one = end >= skeleton.size();
+  for (bool first = !one; decoded.c != kInvalidByte; first = false) {
+    if (!first) {
+      const auto found = prefixes_.find(hash);
+      if (found == prefixes_.end()) return;
+      const Prefix& prefix = found->second;
+      if (prefix.literal != kNoLiteral &&
+          uses_[literal_first_[prefix.literal]].word.skeleton == skeleton.substr(at, end - at)) {
+        hits.push_back({prefix.literal, offset + end});
+      }
+      if (prefix.last == 0) return;
+    }
+    if (end >= skeleton.size()) return;
+    decoded = DecodeAt(skeleton, end);
+    end += decoded.length;
+    hash += Mix(decoded.c) * power;
+    power *= kBase;
+  }
 }
 
 WordIndex::Confirmed WordIndex::Confirm(const Word& word, const OriginalText& text, uint64_t head,
@@ -332,9 +381,8 @@ uint64_t WordIndex::LeastStart(const Prefix& prefix, std::string_view tail, uint
   for (size_t i = 0; i < tail.size(); i += DecodeAt(tail, i).length) ++characters;
   uint64_t least = text.end();
   for (uint32_t i = prefix.first; i < prefix.last; ++i) {
-    const WordUse& use = uses_[i];
-    if (!accept(use)) continue;
-    const Word& word = use.word;
+    if (!accept(i)) continue;
+    const Word& word = uses_[i].word;
     const auto consider = [&](const FoldCursor& start_cursor, const FoldUnit& first) {
       LaneSet lanes = LanesAfterEdge(word.lanes, LeftEdge(word, start_cursor));
       lanes = LanesOfSpan(word, lanes, start_cursor, text, {first.start, text.end()}, false);
@@ -385,10 +433,11 @@ uint64_t WordIndex::HoldStart(const Prefix& prefix, std::string_view tail, uint6
     }
   }
   if ((prefix.other & direction) != 0) {
-    least = std::min(least,
-                     LeastStart(prefix, tail, tail_offset, skeleton, text, [&](const WordUse& use) {
-                       return !use.exception && (use.directions & direction) != 0;
-                     }));
+    least =
+        std::min(least, LeastStart(prefix, tail, tail_offset, skeleton, text, [&](uint32_t use) {
+                   return compared_[use] != 0 && !uses_[use].exception &&
+                          (uses_[use].directions & direction) != 0;
+                 }));
   }
   return least;
 }
@@ -409,7 +458,7 @@ WordIndex::Tail WordIndex::FindTail(const LaneText& skeleton, uint64_t from,
     hash = hash * kBase + Mix(c);
     if (c < 0x10000 && ((first_characters_[c / 64] >> (c % 64)) & 1U) == 0) continue;
     const auto found = prefixes_.find(hash);
-    if (found == prefixes_.end()) continue;
+    if (found == prefixes_.end() || found->second.last == 0) continue;
     tail.skeleton = from + start;
     const uint64_t hold =
         HoldStart(found->second, lane.substr(start), from + start, skeleton, text, direction);
@@ -431,17 +480,17 @@ uint64_t WordIndex::FindExceptionTail(const LaneText& skeleton, uint64_t from,
     while ((static_cast<unsigned char>(lane[start]) & 0xC0U) == 0x80U) --start;
     hash = hash * kBase + Mix(DecodeAt(lane, start).c);
     const auto found = prefixes_.find(hash);
-    if (found == prefixes_.end()) continue;
-    least = std::min(
-        least, LeastStart(found->second, lane.substr(start), from + start, skeleton, text,
-                          [&](const WordUse& use) { return use.exception && use.leaf == leaf; }));
+    if (found == prefixes_.end() || found->second.last == 0) continue;
+    least = std::min(least, LeastStart(found->second, lane.substr(start), from + start, skeleton,
+                                       text, [&](uint32_t use) {
+                                         return uses_[use].exception && uses_[use].leaf == leaf;
+                                       }));
   }
   return least;
 }
 
 size_t WordIndex::memory_bytes() const {
-  size_t bytes = 0;
-  if (database_ != nullptr) hs_database_size(database_.get(), &bytes);
+  size_t bytes = 3 * pairs_.bits.size() * sizeof(uint64_t) + compared_.size();
   bytes += prefixes_.capacity() * (sizeof(std::pair<uint64_t, Prefix>) + 1);
   bytes += first_characters_.size() * sizeof(uint64_t);
   for (const WordUse& use : uses_) {

@@ -1,5 +1,10 @@
-// All words of a rule set: found with one Hyperscan scan of the skeleton lane, confirmed in the
-// original text, and held back by a set of their prefixes.
+// All words of a rule set: found with one scan of the skeleton lane, confirmed in the original
+// text, and held back by a set of their prefixes.
+//
+// The scan asks a bit table about each pair of neighbouring characters whether some word begins so;
+// where one does, the prefixes are followed from there. Its speed hardly depends on the number of
+// words, and building takes time in proportion to it. (README.md, Decisions, says why this is not
+// Hyperscan's literal matcher.)
 //
 // What matches in `exact` or `fold` also matches in `skeleton`, so one scan serves every lane; a
 // hit is then read again in the original, where the match is narrowed to the fewest bytes that
@@ -14,7 +19,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,9 +31,6 @@
 #include "rules/lane_text.h"
 #include "rules/rule.h"
 #include "rules/word.h"
-
-struct hs_database;
-struct hs_scratch;
 
 namespace weir::rules {
 
@@ -71,14 +72,13 @@ class WordIndex {
   WordIndex(WordIndex&&) noexcept = default;
   WordIndex& operator=(WordIndex&&) noexcept = default;
 
-  static absl::Status Build(std::vector<WordUse> uses, WordIndex& index);
+  static WordIndex Build(std::vector<WordUse> uses);
 
   bool empty() const { return uses_.empty(); }
-  const hs_database* database() const { return database_.get(); }
 
-  // Scans skeleton text and appends the hits, `offset` being the lane offset of its first byte.
-  absl::Status Scan(std::string_view skeleton, uint64_t offset, hs_scratch* scratch,
-                    std::vector<Hit>& hits) const;
+  // Appends every place in the skeleton text where a word stands, ordered by where it begins;
+  // `offset` is the lane offset of the text's first byte.
+  void Scan(std::string_view skeleton, uint64_t offset, std::vector<Hit>& hits) const;
 
   // The uses of a literal: all words with that skeleton.
   std::span<const WordUse> Uses(uint32_t literal) const {
@@ -109,20 +109,32 @@ class WordIndex {
   size_t memory_bytes() const;
 
  private:
-  struct DatabaseDeleter {
-    void operator()(hs_database* database) const;
-  };
-  // The uses whose skeleton properly begins with a prefix are [first, last).
+  // A prefix of some word's skeleton, or all of it. The uses of which it is a proper prefix are
+  // [first, last).
   struct Prefix {
     uint32_t first = 0;
     uint32_t last = 0;
-    DirectionSet plain = 0;   // some use holds without a further look
-    DirectionSet spaced = 0;  // some use holds when the left edge is free
-    DirectionSet other = 0;   // some use must be compared in full
+    uint32_t literal = kNoLiteral;  // the word that it is itself
+    DirectionSet plain = 0;         // some use holds without a further look
+    DirectionSet spaced = 0;        // some use holds when the left edge is free
+    DirectionSet other = 0;         // some use must be compared in full
   };
+  static constexpr uint32_t kNoLiteral = 0xFFFFFFFF;
 
-  void BuildPrefixes();
-  absl::Status BuildDatabase();
+  void AddPrefixes(uint32_t use);
+  void BuildStarts();
+  bool MayBegin(std::string_view skeleton, size_t third, uint32_t pair_hash) const;
+  void Follow(std::string_view skeleton, size_t at, uint64_t offset, std::vector<Hit>& hits) const;
+  // Bit tables over hashes of the first characters of words, taken as their UTF-8 bytes.
+  struct Starts {
+    std::vector<uint64_t> bits;
+    void Set(uint32_t place) { bits[place / 64] |= uint64_t{1} << (place % 64); }
+    bool Has(uint32_t place) const { return ((bits[place / 64] >> (place % 64)) & 1U) != 0; }
+  };
+  static uint32_t PairHash(uint32_t first, uint32_t second) {
+    return first * 0x9E3779B1U + second * 0x85EBCA77U;
+  }
+
   template <typename Accept>
   uint64_t LeastStart(const Prefix& prefix, std::string_view tail, uint64_t tail_offset,
                       const LaneText& skeleton, const OriginalText& text, Accept accept) const;
@@ -131,9 +143,14 @@ class WordIndex {
                      DirectionSet direction) const;
 
   std::vector<WordUse> uses_;            // sorted by skeleton
+  std::vector<uint8_t> compared_;        // use -> 1 if some prefix must be compared in full
   std::vector<uint32_t> literal_first_;  // literal -> its first use; one more at the end
-  std::unique_ptr<hs_database, DatabaseDeleter> database_;
   absl::flat_hash_map<uint64_t, Prefix> prefixes_;
+  uint32_t starts_shift_ = 31;          // the tables below have 2^(32 - this) bits
+  Starts pairs_;                        // the first two characters of words of two and more
+  Starts whole_pairs_;                  // words of two
+  Starts triples_;                      // the first three of words of three and more
+  bool has_single_characters_ = false;  // words of one run
   size_t prefix_characters_max_ = 0;
   std::vector<uint64_t> first_characters_;  // bit c: some skeleton begins with c (below U+10000)
 };
