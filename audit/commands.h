@@ -15,7 +15,7 @@
 namespace weir::audit {
 
 struct CommandOptions {
-  std::string dir;
+  std::string dir = {};
   bool json = false;  // JSON lines instead of text for people
 };
 

@@ -20,6 +20,7 @@ constexpr milliseconds kTendEvery(1'000);
 // Pages of the write-ahead log (4 KiB each) after which they are moved into the database.
 constexpr int kLogPagesMax = 4'096;
 constexpr size_t kBatchBytesMax = 8U << 20;
+constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
 
 }  // namespace
 
@@ -60,7 +61,7 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   // leaves is found at Open, beyond the last checkpoint, and recorded as recovered.
   const Clock::time_point begin = Clock::now();
   absl::Status status = watch_.CheckSpace(options_.free_bytes_min);
-  if (status.ok()) status = Commit(first_seq, time_us, batch.size());
+  if (status.ok()) status = Commit(batch, first_seq, time_us);
   // The files may have been deleted meanwhile, and the fsync gone to nowhere.
   if (status.ok()) status = watch_.CheckIdentity();
   const Clock::time_point end = Clock::now();
@@ -84,7 +85,9 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   }
 }
 
-absl::Status Ledger::Writer::Commit(uint64_t first_seq, int64_t time_us, uint64_t count) {
+absl::Status Ledger::Writer::Commit(const std::vector<Pending>& batch, uint64_t first_seq,
+                                    int64_t time_us) {
+  const uint64_t count = batch.size();
   if (absl::Status status = begin_.Run(); !status.ok()) return status;
   insert_batch_.Bind(1, first_seq);
   insert_batch_.Bind(2, count);
@@ -97,11 +100,44 @@ absl::Status Ledger::Writer::Commit(uint64_t first_seq, int64_t time_us, uint64_
     insert_node_.BindBlob(2, AsBytes(hash));
     if (absl::Status status = insert_node_.Run(); !status.ok()) return status;
   }
+  if (absl::Status status = CommitAttachments(batch, first_seq); !status.ok()) return status;
   if (absl::Status status = commit_.Run(); !status.ok()) return status;
   const std::lock_guard lock(mu_);
   stats_.size = first_seq + count;
   stats_.batches += 1;
   stats_.appended += count;
+  return absl::OkStatus();
+}
+
+// Content, and what is to become of it, within the transaction of its records.
+absl::Status Ledger::Writer::CommitAttachments(const std::vector<Pending>& batch,
+                                               uint64_t first_seq) {
+  if (sealer_ == nullptr) return absl::OkStatus();
+  for (const WrappedKey& key : sealer_->TakeNewKeys()) {
+    insert_key_.Bind(1, key.id);
+    insert_key_.BindBlob(2, key.subject);
+    insert_key_.Bind(3, key.day);
+    insert_key_.BindBlob(4, key.wrapped);
+    if (absl::Status status = insert_key_.Run(); !status.ok()) return status;
+  }
+  uint64_t seq = first_seq;
+  for (const Pending& pending : batch) {
+    const uint64_t at = seq++;
+    if (pending.attachment == nullptr) continue;
+    const Attachment& attachment = *pending.attachment;
+    if (!attachment.content.bytes.empty()) {
+      insert_content_.Bind(1, at);
+      insert_content_.Bind(2, attachment.content.key_id);
+      insert_content_.BindBlob(3, attachment.content.bytes);
+      if (absl::Status status = insert_content_.Run(); !status.ok()) return status;
+    }
+    if (!attachment.erase_subject.empty()) {
+      delete_keys_.BindBlob(1, attachment.erase_subject);
+      delete_keys_.Bind(2, attachment.erase_keys_below);
+      if (absl::Status status = delete_keys_.Run(); !status.ok()) return status;
+      erased_ = true;
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -144,8 +180,9 @@ absl::Status Ledger::Writer::TendStore() {
   if (tree_.size() / kSegmentRecords > indexed_) {
     if (absl::Status status = IndexSegment(); !status.ok()) return status;
   }
-  if (db_.LogPages() > kLogPagesMax) {
-    if (absl::Status status = db_.MoveLog(); !status.ok()) return status;
+  if (db_.LogPages() > kLogPagesMax || erased_) {
+    if (absl::Status status = db_.MoveLog(erased_); !status.ok()) return status;
+    erased_ = false;
   }
   return watch_.CheckIdentity();
 }
@@ -204,7 +241,8 @@ bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
   }
   size_t bytes = 0;
   while (!queue_.empty() && std::ssize(batch) < BatchRecordsMax() && bytes < kBatchBytesMax) {
-    bytes += queue_.front().body.size();
+    const Pending& front = queue_.front();
+    bytes += front.body.size() + (front.attachment ? front.attachment->content.bytes.size() : 0);
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
@@ -249,11 +287,53 @@ int64_t Ledger::Writer::NowUs() const {
   return options_.now_us ? options_.now_us() : absl::GetCurrentTimeNanos() / 1'000;
 }
 
-void Ledger::Writer::Append(Record record, Done done) {
+void Ledger::Writer::Append(Record record, std::string_view content, ContentMode mode, Done done) {
+  Pending pending{.body = {},
+                  .kind = record.kind,
+                  .exchange = {},
+                  .attachment = nullptr,
+                  .done = std::move(done)};
+  if (mode > options_.content) {
+    return pending.done(absl::FailedPreconditionError(
+        "content is to be kept in a way that the ledger was not opened for: raise audit.content"));
+  }
+  if (mode != ContentMode::kNone) record.content_bytes = content.size();
+  if (mode == ContentMode::kDigest) record.content_digest = ContentDigest(content);
+  if (mode == ContentMode::kEncrypted) {
+    absl::StatusOr<SealedContent> sealed =
+        sealer_->Seal(record.app, record.user, NowUs() / kDayUs, content);
+    if (!sealed.ok()) return pending.done(sealed.status());
+    record.content_digest = sealed->digest;
+    pending.attachment = std::make_unique<Attachment>();
+    pending.attachment->content = *std::move(sealed);
+  }
+  pending.body = EncodeBody(record);
+  pending.exchange = std::move(record.exchange);
+  Enqueue(std::move(pending));
+}
+
+void Ledger::Writer::Erase(std::string_view app, std::string_view user, std::string_view reason,
+                           Done done) {
+  if (sealer_ == nullptr) {
+    return done(absl::FailedPreconditionError("the ledger was not opened for encrypted content"));
+  }
+  Record record;
+  record.stage = "Erase";
+  record.app = std::string(app);
+  record.user = std::string(user);
+  record.cause = "erased";
+  record.detail = std::string(reason);
   Pending pending{.body = EncodeBody(record),
                   .kind = record.kind,
-                  .exchange = std::move(record.exchange),
+                  .exchange = {},
+                  .attachment = std::make_unique<Attachment>(),
                   .done = std::move(done)};
+  pending.attachment->erase_subject = sealer_->Tag(app, user);
+  pending.attachment->erase_keys_below = sealer_->Forget(pending.attachment->erase_subject);
+  Enqueue(std::move(pending));
+}
+
+void Ledger::Writer::Enqueue(Pending pending) {
   absl::Status refused;
   bool wake = false;
   {
@@ -328,7 +408,16 @@ absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const LedgerOptions& option
 }
 
 void Ledger::Append(Record record, Done done) {
-  writer_->Append(std::move(record), std::move(done));
+  writer_->Append(std::move(record), {}, ContentMode::kNone, std::move(done));
+}
+
+void Ledger::Append(Record record, std::string_view content, ContentMode mode, Done done) {
+  writer_->Append(std::move(record), content, mode, std::move(done));
+}
+
+void Ledger::Erase(std::string_view app, std::string_view user, std::string_view reason,
+                   Done done) {
+  writer_->Erase(app, user, reason, std::move(done));
 }
 
 absl::Status Ledger::Close() {

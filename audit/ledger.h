@@ -40,6 +40,13 @@ enum class Durability : uint8_t {
   kRelaxed,  // survives a crash of the process; a crash of the machine may lose the last moments
 };
 
+// What becomes of the judged text itself.
+enum class ContentMode : uint8_t {
+  kNone,       // nothing is kept
+  kDigest,     // its digest, in the record
+  kEncrypted,  // the text, encrypted, beside the tree; the ciphertext's digest in the record
+};
+
 struct LedgerOptions {
   std::string dir;
   // Origin of the log in its checkpoints, a schema-less URL; used when the ledger is created.
@@ -47,7 +54,11 @@ struct LedgerOptions {
   Durability durability = Durability::kStrict;
   uint64_t queue_records_max = 65'536;  // beyond it Append fails with kResourceExhausted
   uint64_t batch_records_max = 1'024;
-  uint64_t free_bytes_min = 64U << 20;   // below it the ledger closes itself before ENOSPC would
+  uint64_t free_bytes_min = 64U << 20;  // below it the ledger closes itself before ENOSPC would
+  // The most that Append may be asked to keep. With kEncrypted, Open needs the key-encryption key,
+  // and creates it with the ledger.
+  ContentMode content = ContentMode::kNone;
+  std::string content_key_file = {};     // empty: content.key in `dir`
   std::string vfs = {};                  // SQLite VFS by name; empty: the default
   std::function<int64_t()> now_us = {};  // microseconds since the epoch; empty: the clock
 };
@@ -85,6 +96,13 @@ class Ledger {
   // the queue is full or the ledger closed. It must not block and must not call the ledger.
   using Done = absl::AnyInvocable<void(absl::StatusOr<Receipt>)>;
   void Append(Record record, Done done);
+  // The same with the text that was judged. Sets the record's digest and length; the ciphertext is
+  // committed with the record. Refuses (kFailedPrecondition) a mode beyond LedgerOptions::content.
+  void Append(Record record, std::string_view content, ContentMode mode, Done done);
+
+  // Destroys the keys of all content stored so far for an app's user, in one transaction with a
+  // record that says so. Proofs stay valid; nobody can read the content again.
+  void Erase(std::string_view app, std::string_view user, std::string_view reason, Done done);
 
   // Commits what is queued, signs a final checkpoint, closes the store. Idempotent.
   absl::Status Close();

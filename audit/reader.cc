@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "audit/concat.h"
+#include "audit/content.h"
 #include "audit/files.h"
 #include "audit/index.h"
 #include "audit/store.h"
@@ -112,6 +113,7 @@ class Reader::Impl {
 
   absl::StatusOr<QueryPage> Find(const Query& query);
   absl::StatusOr<Found> Get(uint64_t seq);
+  absl::StatusOr<std::string> Content(uint64_t seq, const std::string& key_file);
   absl::StatusOr<Evidence> Prove(uint64_t seq);
   absl::StatusOr<std::vector<Hash>> ProveConsistency(uint64_t old_size, uint64_t size);
   absl::StatusOr<std::string> LatestCheckpoint();
@@ -315,6 +317,27 @@ absl::StatusOr<Found> Reader::Impl::Get(uint64_t seq) {
   return Found{*std::move(record), *std::move(encoded)};
 }
 
+absl::StatusOr<std::string> Reader::Impl::Content(uint64_t seq, const std::string& key_file) {
+  absl::StatusOr<ContentKey> key_encryption_key =
+      LoadKeyEncryptionKey(key_file.empty() ? dir_ + "/content.key" : key_file, false);
+  if (!key_encryption_key.ok()) return key_encryption_key.status();
+  absl::StatusOr<Statement> select = db_.Prepare(
+      "SELECT k.id, k.subject, k.day, k.wrapped, c.sealed FROM contents c"
+      " JOIN content_keys k ON k.id = c.key_id WHERE c.seq = ?1");
+  if (!select.ok()) return select.status();
+  select->Bind(1, seq);
+  absl::StatusOr<bool> row = select->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) {
+    return absl::NotFoundError(Concat("record ", seq, " has no stored content, or it was erased"));
+  }
+  const WrappedKey key{.id = select->Int(0),
+                       .subject = std::string(select->Bytes(1)),
+                       .day = select->Int(2),
+                       .wrapped = std::string(select->Bytes(3))};
+  return Unseal(*key_encryption_key, key, select->Bytes(4));
+}
+
 absl::StatusOr<Evidence> Reader::Impl::Prove(uint64_t seq) {
   const Snapshot snapshot(db_);
   if (!snapshot.status().ok()) return snapshot.status();
@@ -465,6 +488,9 @@ absl::StatusOr<QueryPage> Reader::Find(const Query& query) {
 }
 absl::StatusOr<Found> Reader::Get(uint64_t seq) {
   return impl_->Get(seq);
+}
+absl::StatusOr<std::string> Reader::Content(uint64_t seq, const std::string& key_file) {
+  return impl_->Content(seq, key_file);
 }
 absl::StatusOr<Evidence> Reader::Prove(uint64_t seq) {
   return impl_->Prove(seq);

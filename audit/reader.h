@@ -58,6 +58,7 @@ struct VerifyReport {
   uint64_t records = 0;
   uint64_t checkpoints = 0;
   uint64_t unsigned_records = 0;  // after the last checkpoint
+  uint64_t contents = 0;          // stored ciphertexts that fit their records
   std::optional<uint64_t> first_bad_seq;
   std::string reason;  // a sentence; names the place
 };
@@ -71,6 +72,10 @@ class Reader {
 
   absl::StatusOr<QueryPage> Find(const Query& query);
   absl::StatusOr<Found> Get(uint64_t seq);
+  // The stored content of a record, decrypted with content.key of the ledger's directory or the
+  // given file. kNotFound: none is stored, or its key was destroyed. For a person's eyes go through
+  // Reveal() (audit/reveal.h), which leaves a record.
+  absl::StatusOr<std::string> Content(uint64_t seq, const std::string& key_file = {});
   // Under the latest signed checkpoint that covers the record.
   absl::StatusOr<Evidence> Prove(uint64_t seq);
   absl::StatusOr<std::vector<Hash>> ProveConsistency(uint64_t old_size, uint64_t size);

@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const Ledge
   if (!lock.ok()) return lock.status();
   writer->lock_ = std::make_unique<FileLock>(*std::move(lock));
   for (const auto step : {&Writer::LoadKey, &Writer::OpenStore, &Writer::LoadTree,
-                          &Writer::ReadTail, &Writer::RecordRecovery}) {
+                          &Writer::ReadTail, &Writer::OpenContent, &Writer::RecordRecovery}) {
     if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
   }
   writer->stats_.open = true;
@@ -85,6 +85,9 @@ absl::Status Ledger::Writer::OpenStore() {
   status.Update(prepare("INSERT INTO checkpoints VALUES(?1, ?2)", insert_checkpoint_));
   status.Update(prepare("INSERT INTO index_pages VALUES(?1, ?2)", insert_page_));
   status.Update(prepare("INSERT OR REPLACE INTO marks VALUES('open', ?1)", set_mark_));
+  status.Update(prepare("INSERT INTO contents VALUES(?1, ?2, ?3)", insert_content_));
+  status.Update(prepare("INSERT INTO content_keys VALUES(?1, ?2, ?3, ?4)", insert_key_));
+  status.Update(prepare("DELETE FROM content_keys WHERE subject = ?1 AND id < ?2", delete_keys_));
   // An empty write makes the log file, which is then watched with the others.
   status.Update(db_.Execute("BEGIN IMMEDIATE; COMMIT"));
   if (!status.ok()) return status;
@@ -92,6 +95,22 @@ absl::Status Ledger::Writer::OpenStore() {
   if (!watch.ok()) return watch.status();
   watch_ = *std::move(watch);
   if (options_.durability == Durability::kRelaxed) return db_.Execute("PRAGMA synchronous=NORMAL");
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::Writer::OpenContent() {
+  absl::StatusOr<int64_t> last_key = ReadInt(db_, "SELECT coalesce(max(id), 0) FROM content_keys");
+  absl::StatusOr<int64_t> contents =
+      ReadInt(db_, "SELECT count(*) FROM (SELECT 1 FROM contents LIMIT 1)");
+  if (!last_key.ok()) return last_key.status();
+  if (!contents.ok()) return contents.status();
+  if (options_.content != ContentMode::kEncrypted) return absl::OkStatus();
+  const std::string path =
+      options_.content_key_file.empty() ? Path("content.key") : options_.content_key_file;
+  // A new key would leave the content that there is unreadable without a word.
+  absl::StatusOr<ContentKey> key = LoadKeyEncryptionKey(path, *contents == 0);
+  if (!key.ok()) return WithAdvice(key.status(), "the key of the stored content must be there");
+  sealer_ = std::make_unique<ContentSealer>(*key, *last_key + 1);
   return absl::OkStatus();
 }
 
@@ -231,6 +250,7 @@ absl::Status Ledger::Writer::RecordRecovery() {
     batch.push_back({.body = EncodeBody(record),
                      .kind = record.kind,
                      .exchange = record.exchange,
+                     .attachment = nullptr,
                      .done = [](const absl::StatusOr<Receipt>&) {}});
   };
   if (tree_.size() > recovered_from_) {

@@ -62,7 +62,7 @@ struct Record {
   std::string bundle;  // digest of the policy bundle that decided
   std::vector<FindingEntry> findings;
   uint64_t findings_total = 0;  // before any was cut to keep the record within its limit
-  std::string content_digest;   // see FORMAT.md; empty with content mode `none`
+  std::string content_digest;   // set by the ledger when it is given content; see FORMAT.md
   uint64_t content_bytes = 0;   // of the judged text
   int32_t status = 0;           // HTTP status sent to the client; 0: none was sent
   int64_t duration_us = 0;      // since the exchange began

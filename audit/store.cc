@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kFormat = 1;  // PRAGMA user_version of the tables below
 
-// One row for one commit of records; nothing here is ever changed once written, except the marks.
+// One row for one commit of records. Nothing is ever changed once written, except the marks, and
+// nothing deleted, except the keys of erased content.
 // audit/FORMAT.md says what the columns hold.
 constexpr char kTables[] = R"sql(
   BEGIN IMMEDIATE;
@@ -19,6 +20,12 @@ constexpr char kTables[] = R"sql(
   CREATE TABLE IF NOT EXISTS nodes(id INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS index_pages(id INTEGER PRIMARY KEY, page BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS contents(
+    seq INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS content_keys(
+    id INTEGER PRIMARY KEY, subject BLOB NOT NULL, day INTEGER NOT NULL, wrapped BLOB NOT NULL)
+    STRICT;
+  CREATE INDEX IF NOT EXISTS content_keys_by_subject ON content_keys(subject);
   CREATE TABLE IF NOT EXISTS marks(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT,
     WITHOUT ROWID;
   PRAGMA user_version = 1;
@@ -126,7 +133,7 @@ absl::StatusOr<Database> Database::OpenWriter(const std::string& path, const std
   for (const char* sql :
        {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
         "PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA temp_store=MEMORY",
-        "PRAGMA mmap_size=0"}) {
+        "PRAGMA mmap_size=0", "PRAGMA secure_delete=ON"}) {
     if (absl::Status status = db.Execute(sql); !status.ok()) return status;
   }
   absl::StatusOr<int64_t> format = ReadInt(db, "PRAGMA user_version");
@@ -180,9 +187,10 @@ absl::Status Database::Execute(const char* sql) const {
   return ToStatus(db_.get(), code, Concat("the store failed at ", sql));
 }
 
-absl::Status Database::MoveLog() const {
-  const int code =
-      sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+absl::Status Database::MoveLog(bool empty) const {
+  const int code = sqlite3_wal_checkpoint_v2(
+      db_.get(), "main", empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, nullptr,
+      nullptr);
   if (code == SQLITE_OK || code == SQLITE_BUSY) return absl::OkStatus();
   return ToStatus(db_.get(), code, "the store failed to move its log into the database");
 }

@@ -58,8 +58,9 @@ class Database {
 
   absl::StatusOr<Statement> Prepare(std::string_view sql) const;
   absl::Status Execute(const char* sql) const;
-  // Moves the write-ahead log's pages into the database, without waiting for readers.
-  absl::Status MoveLog() const;
+  // Moves the write-ahead log's pages into the database, as far as readers allow. With `empty` it
+  // waits for them a while and leaves no old page in the log.
+  absl::Status MoveLog(bool empty) const;
   // Pages in the write-ahead log after the last commit of this connection.
   int LogPages() const { return *log_pages_; }
   // After a failure whose outcome is unknown: close without touching the files again.

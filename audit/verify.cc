@@ -6,6 +6,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "audit/concat.h"
+#include "audit/content.h"
 #include "audit/index.h"
 #include "audit/record.h"
 #include "audit/tables.h"
@@ -25,6 +26,7 @@ class Verification {
   bool Prepare();
   bool CheckBatch(const Batch& batch);
   bool CheckRecord(uint64_t seq, const Batch& batch, std::string_view encoded, const Hash& stored);
+  bool CheckContent(uint64_t seq, const std::string& digest);
   bool CheckNodes();
   bool CheckSegment(uint64_t segment);
   bool CheckMark();
@@ -42,8 +44,9 @@ class Verification {
   const std::string& latest_;
   const std::vector<VerifierKey>& keys_;
 
-  Statement batches_, node_, page_, mark_, checkpoints_;
-  uint64_t segments_ = 0;  // that the index covers
+  Statement batches_, node_, page_, mark_, checkpoints_, contents_;
+  bool has_content_ = false;  // contents_ stands on one that is still to be checked
+  uint64_t segments_ = 0;     // that the index covers
 
   CompactRange tree_;
   std::vector<std::pair<int64_t, Hash>> finished_nodes_;
@@ -96,6 +99,7 @@ bool Verification::Prepare() {
          prepare("SELECT hash FROM nodes WHERE id = ?1", node_) &&
          prepare("SELECT page FROM index_pages WHERE id = ?1", page_) &&
          prepare("SELECT name, value FROM marks", mark_) &&
+         prepare("SELECT seq, sealed FROM contents ORDER BY seq", contents_) &&
          prepare("SELECT size, note FROM checkpoints ORDER BY size", checkpoints_);
 }
 
@@ -126,6 +130,7 @@ bool Verification::CheckRecord(uint64_t seq, const Batch& batch, std::string_vie
       open_exchanges_.erase(record->exchange);
     }
   }
+  if (!CheckContent(seq, record->content_digest)) return false;
   segment_.Add(seq, encoded);
   tree_.Append(leaf, [this](int level, uint64_t index, const Hash& hash) {
     if (level == 0 || level % kTileHeight != 0) return;
@@ -133,6 +138,18 @@ bool Verification::CheckRecord(uint64_t seq, const Batch& batch, std::string_vie
   });
   report_.records = tree_.size();
   return true;
+}
+
+// Content may have been erased; what is there must be what the record was written over.
+bool Verification::CheckContent(uint64_t seq, const std::string& digest) {
+  if (!has_content_ || contents_.Uint(0) > seq) return true;
+  if (contents_.Uint(0) < seq || SealedDigest(contents_.Bytes(1)) != digest) {
+    return Bad(seq, Concat("the stored content of record ", contents_.Int(0),
+                           " was altered or is not its own"));
+  }
+  ++report_.contents;
+  has_content_ = Next(contents_);
+  return report_.reason.empty();
 }
 
 bool Verification::CheckNodes() {
@@ -247,6 +264,9 @@ bool Verification::CheckEnd() {
     return Bad(tree_.size(), Concat("records are missing from number ", tree_.size(),
                                     " on: a checkpoint was signed over ", checkpoints_.Int(0)));
   }
+  if (has_content_) {
+    return Bad(Concat("content is stored for record ", contents_.Int(0), ", which there is not"));
+  }
   if (latest_.empty()) {
     if (tree_.size() == 0) return Count("nodes", 0);
     return Bad(
@@ -269,7 +289,8 @@ bool Verification::CheckEnd() {
 
 VerifyReport Verification::Run() {
   if (!Prepare() || !NextCheckpoint()) return report_;
-  if (!CheckCheckpoints()) return report_;
+  has_content_ = Next(contents_);
+  if (!report_.reason.empty() || !CheckCheckpoints()) return report_;
   while (Next(batches_)) {
     if (!CheckBatch(ReadBatch(batches_))) return report_;
   }

@@ -15,6 +15,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "audit/concat.h"
+#include "audit/content.h"
 #include "audit/files.h"
 #include "audit/index.h"
 #include "audit/ledger.h"
@@ -31,7 +32,8 @@ class Ledger::Writer {
   Writer& operator=(const Writer&) = delete;
   ~Writer() = default;
 
-  void Append(Record record, Done done);
+  void Append(Record record, std::string_view content, ContentMode mode, Done done);
+  void Erase(std::string_view app, std::string_view user, std::string_view reason, Done done);
   absl::Status Close();
 
   absl::Status status() const;
@@ -42,11 +44,19 @@ class Ledger::Writer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  // What few records bring along.
+  struct Attachment {
+    SealedContent content;      // none when it has no bytes
+    std::string erase_subject;  // whose keys are destroyed
+    int64_t erase_keys_below = 0;
+  };
+
   // A record that waits for its place.
   struct Pending {
     std::string body;  // its encoding without number and time
     RecordKind kind = RecordKind::kService;
     std::string exchange;
+    std::unique_ptr<Attachment> attachment;
     Done done;
   };
 
@@ -56,6 +66,7 @@ class Ledger::Writer {
   // What Open does, in this order (reconcile.cc).
   absl::Status LoadKey();
   absl::Status OpenStore();
+  absl::Status OpenContent();
   absl::Status PrepareStatements();
   absl::Status LoadTree();
   absl::Status ReadMark();
@@ -66,7 +77,9 @@ class Ledger::Writer {
   void Run();
   bool TakeBatch(std::vector<Pending>& batch);
   void AppendBatch(std::vector<Pending>& batch);
-  absl::Status Commit(uint64_t first_seq, int64_t time_us, uint64_t count);
+  absl::Status Commit(const std::vector<Pending>& batch, uint64_t first_seq, int64_t time_us);
+  absl::Status CommitAttachments(const std::vector<Pending>& batch, uint64_t first_seq);
+  void Enqueue(Pending pending);
   absl::Status SignCheckpoint();
   absl::Status TendStore();
   absl::Status IndexSegment();
@@ -79,13 +92,15 @@ class Ledger::Writer {
   const LedgerOptions options_;
   std::unique_ptr<SigningKey> key_;
   std::string origin_;
+  std::unique_ptr<ContentSealer> sealer_;  // thread-safe; none unless content is encrypted
 
   // Owned by the thread that writes: Open's, then the writer's, then Close's.
   std::unique_ptr<FileLock> lock_;
   Database db_;
   std::unique_ptr<Tables> tables_;
   Statement begin_, commit_, insert_batch_, insert_node_, insert_checkpoint_, insert_page_,
-      set_mark_;
+      set_mark_, insert_content_, insert_key_, delete_keys_;
+  bool erased_ = false;  // keys were deleted and may still stand in the log
   FileWatch watch_;
   CompactRange tree_;
   std::vector<std::pair<int64_t, Hash>> finished_nodes_;  // to be stored with the batch
