@@ -8,6 +8,7 @@
 
 #include "audit/concat.h"
 #include "audit/export_files.h"
+#include "audit/export_summary.h"
 #include "audit/files.h"
 
 namespace weir::audit {
@@ -17,11 +18,15 @@ absl::Status WriteFailed(const std::string& path) {
   return absl::UnavailableError(Concat("cannot write ", path, ": is the disk full?"));
 }
 
-absl::Status WriteRecords(Reader& reader, const ExportSummary& summary, const std::string& path) {
+absl::Status WriteRecords(Reader& reader, const ExportSummary& summary, const std::string& path,
+                          ExportCounts& counts) {
   std::ofstream file(path, std::ios::binary);
   const absl::Status status =
       reader.Scan(summary.begin, summary.end, [&](std::string_view encoded) {
         file << encoded << "\n";
+        absl::StatusOr<Record> record = Decode(encoded);
+        if (!record.ok()) return record.status();
+        counts.Add(*record);
         return file.good() ? absl::OkStatus() : WriteFailed(path);
       });
   file.close();
@@ -74,7 +79,13 @@ absl::StatusOr<ExportSummary> ExportLedger(const std::string& dir, std::optional
     const absl::Status status = WriteFileDurably(Concat(out_dir, "/", name), text, 0644);
     if (!status.ok()) return status;
   }
-  const absl::Status status = WriteRecords(reader, summary, Concat(out_dir, "/", kExportRecords));
+  ExportCounts counts;
+  absl::Status status = WriteRecords(reader, summary, Concat(out_dir, "/", kExportRecords), counts);
+  if (!status.ok()) return status;
+  const std::string public_key = key->substr(0, key->find('\n'));
+  status =
+      WriteFileDurably(Concat(out_dir, "/", kExportSummary),
+                       counts.Html(public_key.substr(0, public_key.find('+')), public_key), 0644);
   if (!status.ok()) return status;
   return summary;
 }

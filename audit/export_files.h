@@ -9,7 +9,8 @@ inline constexpr std::string_view kExportHeader = "weir-export@v1\n";
 inline constexpr std::string_view kExportTree = "tree.txt";          // range, hashes before it
 inline constexpr std::string_view kExportRecords = "records.jsonl";  // one record a line
 inline constexpr std::string_view kExportCheckpoints =
-    "checkpoints.txt";                                       // an empty line after each
-inline constexpr std::string_view kExportKeys = "keys.txt";  // verifier keys
+    "checkpoints.txt";                                              // an empty line after each
+inline constexpr std::string_view kExportKeys = "keys.txt";         // verifier keys
+inline constexpr std::string_view kExportSummary = "summary.html";  // for people
 
 }  // namespace weir::audit

@@ -124,6 +124,7 @@ class Reader::Impl {
   absl::StatusOr<uint64_t> CheckpointedSize(uint64_t size);
   absl::Status Scan(uint64_t begin, uint64_t end,
                     const std::function<absl::Status(std::string_view encoded)>& see);
+  absl::StatusOr<std::vector<Hash>> Tile(int level, uint64_t number, uint64_t width);
   absl::StatusOr<std::vector<Hash>> Roots(uint64_t size);
   absl::StatusOr<VerifyReport> Verify(const std::vector<VerifierKey>& keys);
 
@@ -443,6 +444,20 @@ absl::Status Reader::Impl::Scan(uint64_t begin, uint64_t end,
   });
 }
 
+absl::StatusOr<std::vector<Hash>> Reader::Impl::Tile(int level, uint64_t number, uint64_t width) {
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  absl::StatusOr<uint64_t> size = tables_->Size();
+  if (!size.ok()) return size.status();
+  absl::StatusOr<std::vector<Hash>> hashes = tables_->Tile(level, number, *size);
+  if (!hashes.ok()) return hashes.status();
+  if (hashes->size() < width) {
+    return absl::NotFoundError(Concat("a tree of ", *size, " records has no such tile yet"));
+  }
+  hashes->resize(width);
+  return hashes;
+}
+
 absl::StatusOr<std::vector<Hash>> Reader::Impl::Roots(uint64_t size) {
   const Snapshot snapshot(db_);
   if (!snapshot.status().ok()) return snapshot.status();
@@ -519,6 +534,9 @@ absl::StatusOr<uint64_t> Reader::CheckpointedSize(uint64_t size) {
 absl::Status Reader::Scan(uint64_t begin, uint64_t end,
                           const std::function<absl::Status(std::string_view encoded)>& see) {
   return impl_->Scan(begin, end, see);
+}
+absl::StatusOr<std::vector<Hash>> Reader::Tile(int level, uint64_t number, uint64_t width) {
+  return impl_->Tile(level, number, width);
 }
 absl::StatusOr<std::vector<Hash>> Reader::Roots(uint64_t size) {
   return impl_->Roots(size);

@@ -92,6 +92,8 @@ class Reader {
   // Calls `see` for the encoded records from `begin` to before `end`, in order.
   absl::Status Scan(uint64_t begin, uint64_t end,
                     const std::function<absl::Status(std::string_view encoded)>& see);
+  // The first `width` hashes of a C2SP tile; kNotFound when the tree has not so many.
+  absl::StatusOr<std::vector<Hash>> Tile(int level, uint64_t number, uint64_t width);
   // The roots of the perfect subtrees of the first `size` records, largest first.
   absl::StatusOr<std::vector<Hash>> Roots(uint64_t size);
 

@@ -128,6 +128,12 @@ TEST_F(CommandsTest, AnExportVerifiesWithWeirVerify) {
   EXPECT_EQ(WriteExport(Text(), {}, {}, dir, out_, err_), 0) << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("records 0 to 4"));
   EXPECT_EQ(WriteExport(Text(), {}, {}, dir, out_, err_), 2);
+  std::stringstream page;
+  page << std::ifstream(dir + "/summary.html").rdbuf();
+  EXPECT_THAT(page.str(), AllOf(HasSubstr("<tr><td>GAM-0010</td><td>2</td></tr>"),
+                                HasSubstr("<tr><td>A.1.h</td><td>2</td></tr>"),
+                                HasSubstr("<tr><td>allow</td><td>4</td></tr>"),
+                                HasSubstr("weir.invalid/ledger+")));
 
   const std::string keys = "--keys " + scratch_.Path("ledger.vkey") + " ";
   EXPECT_EQ(WeirVerify(keys + dir), 0) << out_.str();

@@ -1,11 +1,14 @@
 // What an append costs. `append` has 64 callers that each wait for their receipt; CPU is the whole
 // process's, so it includes encoding, hashing, SQLite and waking the caller. `paced` is the latency
-// that an exchange sees at 2,000 records a second.
+// that an exchange sees at 2,000 records a second. `FirstPage` and `Verify` read a ledger of a
+// million records, or of WEIR_BENCH_RECORDS.
 //
 // The ledger lies in TMPDIR, whose disk decides the figures.
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -13,7 +16,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include "audit/export.h"
 #include "audit/ledger.h"
+#include "audit/reader.h"
 #include "tests/audit/scratch.h"
 
 namespace weir::audit {
@@ -114,6 +119,58 @@ void Paced(benchmark::State& state, Durability durability) {
   state.counters["max_us"] = latencies_us.back();
 }
 
+// A ledger of WEIR_BENCH_RECORDS records (a million), written once.
+OpenLedger& Big() {
+  static const std::unique_ptr<OpenLedger> big = [] {
+    const char* given = std::getenv("WEIR_BENCH_RECORDS");
+    const size_t records = given != nullptr ? std::stoull(given) : 1'000'000;
+    std::unique_ptr<OpenLedger> open = MakeLedger(Durability::kRelaxed);
+    constexpr size_t kAtOnce = 10'000;
+    for (size_t i = 0; i < records; i += kAtOnce) {
+      Answers answers(kAtOnce);
+      for (size_t k = 0; k < kAtOnce; ++k) {
+        Record record = TypicalRecord(i + k);
+        record.action = (i + k) % 1'000 == 0 ? "block" : "allow";
+        if (record.action == "block") {
+          record.findings.emplace_back().rule = Concat("R-", (i + k) / 1'000 % 97);
+        }
+        open->ledger->Append(std::move(record), answers.Expect(k));
+      }
+      answers.WaitUntil(Clock::time_point::max());
+    }
+    open->ledger->Close().IgnoreError();
+    return open;
+  }();
+  return *big;
+}
+
+void FirstPage(benchmark::State& state, const Query& query) {
+  const std::unique_ptr<Reader> reader = Reader::Open(Big().scratch.dir()).value();
+  size_t found = 0;
+  for (auto _ : state) found = reader->Find(query)->records.size();
+  state.counters["found"] = static_cast<double>(found);
+}
+
+void Verify(benchmark::State& state) {
+  const std::unique_ptr<Reader> reader = Reader::Open(Big().scratch.dir()).value();
+  uint64_t records = 0;
+  for (auto _ : state) {
+    const VerifyReport report = *reader->Verify({});
+    if (!report.ok) state.SkipWithError(report.reason.c_str());
+    records = report.records;
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(records) * state.iterations());
+}
+
+void VerifyAnExport(benchmark::State& state) {
+  const std::string dir = Big().scratch.dir() + "-export";
+  if (!ExportLedger(Big().scratch.dir(), {}, {}, dir).ok()) state.SkipWithError("no export");
+  uint64_t records = 0;
+  for (auto _ : state) records = VerifyExport(dir, {})->records;
+  state.SetItemsProcessed(static_cast<int64_t>(records) * state.iterations());
+  std::filesystem::remove_all(dir);
+}
+
 BENCHMARK_CAPTURE(Append, strict, Durability::kStrict)
     ->Threads(64)
     ->UseRealTime()
@@ -128,6 +185,21 @@ BENCHMARK_CAPTURE(Paced, strict, Durability::kStrict)
     ->Iterations(1)
     ->UseRealTime()
     ->MeasureProcessCPUTime();
+
+BENCHMARK_CAPTURE(FirstPage, newest, Query{})->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(FirstPage, app, Query{.app = "customer-service"})->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(FirstPage, user, Query{.user = "user-77"})->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(FirstPage, rule, Query{.rule = "R-5"})->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(FirstPage, user_and_action_without_hit,
+                  Query{.user = "user-77", .action = "block"})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(FirstPage, two_common_terms_without_hit,
+                  Query{.app = "customer-service", .kind = RecordKind::kPrompt})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(FirstPage, exchange, Query{.exchange = "01934f6e-8c7a-7000-8000-100000012345"})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(Verify)->Unit(benchmark::kMillisecond)->Iterations(1);
+BENCHMARK(VerifyAnExport)->Unit(benchmark::kMillisecond)->Iterations(1);
 
 }  // namespace
 }  // namespace weir::audit
