@@ -227,6 +227,14 @@ void AddAudit(CLI::App& app, CommandLine& command) {
   AddNumber<int64_t>(*checkpoint, "--from", "With the consistency proof from this tree size", 0,
                      std::numeric_limits<int64_t>::max(),
                      [&command](int64_t size) { command.old_size = size; });
+
+  CLI::App* evidence = AddAuditTool(*audit, command, Verb::kAuditExport, "export",
+                                    "Write records, checkpoints and keys for weir-verify");
+  AddTime(*evidence, "--from", "Only records from this time on", command.query.from_us);
+  AddTime(*evidence, "--to", "Only records before this time", command.query.to_us);
+  evidence->add_option("--out", command.out_file, "Write into this directory, which must be new")
+      ->required()
+      ->type_name("DIR");
 }
 
 // What the command line named: "weir rules lint", or as far as it went.
@@ -323,6 +331,9 @@ int RunTool(const CommandLine& command, std::istream& in, std::ostream& out, std
       return audit::ProveRecord(command.audit, command.id, command.out_file, out, err);
     case Verb::kAuditCheckpoint:
       return audit::ShowCheckpoint(command.audit, command.old_size, out, err);
+    case Verb::kAuditExport:
+      return audit::WriteExport(command.audit, command.query.from_us, command.query.to_us,
+                                command.out_file, out, err);
   }
   WEIR_CHECK(false);
 }

@@ -30,6 +30,7 @@ enum class Verb : uint8_t {
   kAuditVerify,
   kAuditProve,
   kAuditCheckpoint,
+  kAuditExport,
 };
 
 struct CommandLine {
@@ -45,7 +46,7 @@ struct CommandLine {
   audit::Query query;
   std::string id;                      // kAuditShow, kAuditProve
   std::vector<std::string> key_files;  // kAuditVerify
-  std::string out_file;                // kAuditProve
+  std::string out_file;                // kAuditProve, kAuditExport
   int64_t old_size = -1;               // kAuditCheckpoint
 };
 

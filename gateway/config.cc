@@ -482,9 +482,9 @@ void ReadAudit(YamlMap& root, Config& config) {
           : audit::Durability::kStrict;
   const std::string content =
       audit.Choice("content", Need::kOptional, {"none", "digest", "encrypted"}, "digest");
-  config.content = content == "none"        ? ContentMode::kNone
-                   : content == "encrypted" ? ContentMode::kEncrypted
-                                            : ContentMode::kDigest;
+  ledger.content = content == "none"        ? audit::ContentMode::kNone
+                   : content == "encrypted" ? audit::ContentMode::kEncrypted
+                                            : audit::ContentMode::kDigest;
   ledger.queue_records_max =
       ReadSize(audit, "queue_records_max", 1, 100'000'000, ledger.queue_records_max);
   ledger.batch_records_max =
@@ -546,7 +546,7 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& loade
   };
   const auto ledger = [](const audit::LedgerOptions& a) {
     return std::tie(a.dir, a.origin, a.durability, a.queue_records_max, a.batch_records_max,
-                    a.free_bytes_min);
+                    a.free_bytes_min, a.content);
   };
   compare(running.listen == loaded.listen, "listen");
   compare(running.admin == loaded.admin, "admin");
@@ -560,9 +560,23 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& loade
           "limits");
   compare(timeouts(running.http) == timeouts(loaded.http), "timeouts");
   compare(running.upstream_ca_file == loaded.upstream_ca_file, "upstream_tls");
-  compare(ledger(running.ledger) == ledger(loaded.ledger) && running.content == loaded.content,
-          "audit");
+  compare(ledger(running.ledger) == ledger(loaded.ledger), "audit");
   return differences;
+}
+
+void KeepWhatNeedsRestart(const Config& running, Config& loaded) {
+  loaded.listen = running.listen;
+  loaded.admin = running.admin;
+  loaded.demo_model = running.demo_model;
+  loaded.demo_listen = running.demo_listen;
+  loaded.threads = running.threads;
+  loaded.drain_timeout = running.drain_timeout;
+  loaded.http = running.http;
+  loaded.json = running.json;
+  loaded.upstream_event_bytes_max = running.upstream_event_bytes_max;
+  loaded.answer_bytes_max = running.answer_bytes_max;
+  loaded.upstream_ca_file = running.upstream_ca_file;
+  loaded.ledger = running.ledger;
 }
 
 }  // namespace weir::gateway

@@ -34,8 +34,6 @@ struct ListenAddress {
 
 // What is kept of the text that was judged, beside its record: nothing, its digest, or the text
 // itself, encrypted.
-enum class ContentMode : uint8_t { kNone, kDigest, kEncrypted };
-
 struct Config {
   std::string file;
   ListenAddress listen;
@@ -52,7 +50,6 @@ struct Config {
   std::vector<Upstream> upstreams;
   policy::BundleSources bundle;
   audit::LedgerOptions ledger;
-  ContentMode content = ContentMode::kDigest;
 
   const Upstream* FindUpstream(std::string_view name) const;
 };
@@ -63,5 +60,7 @@ std::optional<Config> LoadConfig(const std::string& file, std::vector<rules::Pro
 // What a reload cannot change while the process runs: a sentence for each difference in listeners,
 // threads, audit and limits. Upstreams, models, apps and rules can.
 std::vector<std::string> NeedsRestart(const Config& running, const Config& loaded);
+// Puts into `loaded` what `running` has of all that, so that a reload changes nothing by halves.
+void KeepWhatNeedsRestart(const Config& running, Config& loaded);
 
 }  // namespace weir::gateway

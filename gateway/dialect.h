@@ -167,8 +167,8 @@ class AnswerStream {
   std::string Fail(const ApiError& error);
 
   uint64_t text_bytes() const;  // judged so far
-  // What was judged so far, as the upstream wrote it, in the order in which it came: a line with the
-  // part's pointer wherever another part goes on, and the text. Empty unless asked for.
+  // What was judged so far, as the upstream wrote it, in the order in which it came: a line with
+  // the part's pointer wherever another part goes on, and the text. Empty unless asked for.
   const std::string& transcript() const;
   const Usage& usage() const;
   bool released_anything() const;

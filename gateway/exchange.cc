@@ -270,9 +270,8 @@ absl::Status Exchange::JudgePrompt() {
 Task<absl::Status> Exchange::RecordPrompt() {
   audit::Record record = NewRecord(audit::RecordKind::kPrompt);
   record.direction = "prompt";
-  record.content_bytes = prompt_bytes_;
   AddVerdict(record, prompt_->verdict(), prompt_action_);
-  co_return co_await Append(std::move(record));
+  co_return co_await Append(std::move(record), request_.body);
 }
 
 void Exchange::Refuse() {

@@ -55,10 +55,9 @@ Task<void> Exchange::RecordFailure(const absl::Status& failure, int status) {
   if (subject_.app == nullptr || side_ == Side::kLedger) co_return;
   audit::Record record = NewRecord(audit::RecordKind::kFailure);
   record.status = status;
-  record.content_bytes = answer_bytes_;
   record.cause = CauseOf(failure);
   record.detail = std::string(failure.message());
-  const absl::Status recorded = co_await Append(std::move(record));
+  const absl::Status recorded = co_await Append(std::move(record), AnswerContent());
   if (!recorded.ok()) LogError("exchange.failure_not_recorded", {{"exchange", id_}});
 }
 
@@ -187,23 +186,27 @@ void Exchange::AddVerdict(audit::Record& record, const policy::Verdict& verdict,
   }
 }
 
-Task<absl::Status> Exchange::Append(audit::Record record) {
+Task<absl::Status> Exchange::Append(audit::Record record, std::string_view content) {
   using Token = asio::use_awaitable_t<Executor>;
   const absl::Status appended = co_await asio::async_initiate<const Token, void(absl::Status)>(
-      [this](auto handler, audit::Record moved) {
+      [this, content](auto handler, audit::Record moved) {
         // The ledger calls back on its writer thread; the exchange goes on on its own.
-        workshop_.ledger.Append(
-            std::move(moved), [executor = workshop_.executor, handler = std::move(handler)](
-                                  absl::StatusOr<audit::Receipt> receipt) mutable {
-              asio::post(executor,
-                         [handler = std::move(handler), status = receipt.status()]() mutable {
-                           std::move(handler)(std::move(status));
-                         });
-            });
+        auto done = [executor = workshop_.executor,
+                     handler = std::move(handler)](absl::StatusOr<audit::Receipt> receipt) mutable {
+          asio::post(executor, [handler = std::move(handler), status = receipt.status()]() mutable {
+            std::move(handler)(std::move(status));
+          });
+        };
+        workshop_.ledger.Append(std::move(moved), content, snapshot_.config->ledger.content,
+                                std::move(done));
       },
       Token{}, std::move(record));
   if (appended.ok()) co_return appended;
   co_return Blame(Side::kLedger, policy::Cause::kAuditUnavailable, appended);
+}
+
+std::string_view Exchange::AnswerContent() const {
+  return answer_stream_ ? answer_stream_->transcript() : answer_content_;
 }
 
 HeaderFields Exchange::ResponseFields(std::string_view content_type) const {

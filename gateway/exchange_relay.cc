@@ -66,9 +66,10 @@ Task<absl::Status> Exchange::RelayJson() {
     }
   }
   response_.reset();  // The connection goes back to its pool before the disk is waited for.
+  answer_content_ = std::move(body);
 
   absl::StatusOr<JudgedAnswer> judged =
-      JudgeAnswer(dialect_, body, decoded_, *answer_, snapshot_.config->json);
+      JudgeAnswer(dialect_, answer_content_, decoded_, *answer_, snapshot_.config->json);
   if (!judged.ok()) {
     co_return Blame(Side::kUpstream,
                     absl::IsInvalidArgument(judged.status()) ? policy::Cause::kCannotDecode
@@ -92,13 +93,15 @@ Task<absl::Status> Exchange::RelayJson() {
 }
 
 Task<absl::Status> Exchange::RelayStream() {
-  answer_stream_.emplace(dialect_, decoded_, *answer_,
-                         AnswerStream::Options{
-                             .head = NewAnswerHead(),
-                             .refusal_style = profile().refusal_stream,
-                             .event_bytes_max = snapshot_.config->upstream_event_bytes_max,
-                             .json = snapshot_.config->json,
-                         });
+  answer_stream_.emplace(
+      dialect_, decoded_, *answer_,
+      AnswerStream::Options{
+          .head = NewAnswerHead(),
+          .refusal_style = profile().refusal_stream,
+          .event_bytes_max = snapshot_.config->upstream_event_bytes_max,
+          .json = snapshot_.config->json,
+          .keep_transcript = snapshot_.config->ledger.content != audit::ContentMode::kNone,
+      });
   last_head_ = {200, ResponseFields(kEventStream)};
   std::string piece;
   std::string out;
@@ -172,7 +175,8 @@ Task<absl::Status> Exchange::RelayError() {
                         "The operator of this gateway has to mend it.",
                         upstream_status)));
   }
-  ApiError error = DecodeError(dialect_, upstream_status, body, snapshot_.config->json);
+  answer_content_ = std::move(body);
+  ApiError error = DecodeError(dialect_, upstream_status, answer_content_, snapshot_.config->json);
   const absl::StatusOr<std::vector<policy::Edit>> edits =
       answer_->JudgeText("/error/message", error.message);
   if (!edits.ok()) co_return Blame(Side::kGateway, policy::Cause::kScanError, edits.status());
@@ -197,14 +201,13 @@ Task<absl::Status> Exchange::RecordAnswer() {
     record.cause = policy::Name(policy::Cause::kUpstreamLost);
     record.detail = "The upstream reported an error in mid-stream.";
   }
-  record.content_bytes = answer_bytes_;
   record.status = last_head_.status;
   if (answer_) {
     AddVerdict(record, answer_->verdict(), answer_->verdict().action);
   } else {
     record.action = policy::Name(prompt_action_);  // What was answered follows from the prompt.
   }
-  WEIR_CO_RETURN_IF_ERROR(co_await Append(std::move(record)));
+  WEIR_CO_RETURN_IF_ERROR(co_await Append(std::move(record), AnswerContent()));
   co_return co_await Release();
 }
 

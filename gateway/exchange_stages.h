@@ -79,8 +79,10 @@ class Exchange {
   audit::Record NewRecord(audit::RecordKind kind) const;
   void AddVerdict(audit::Record& record, const policy::Verdict& verdict,
                   policy::Action action) const;
-  Task<absl::Status> Append(audit::Record record);
+  // `content`: what was judged, kept as the configuration says.
+  Task<absl::Status> Append(audit::Record record, std::string_view content);
 
+  std::string_view AnswerContent() const;
   HeaderFields ResponseFields(std::string_view content_type) const;
   AnswerHead NewAnswerHead() const;
   bool MustClose() const { return !body_read_ || workshop_.draining.load(); }
@@ -114,6 +116,7 @@ class Exchange {
   uint64_t prompt_bytes_ = 0;
   uint64_t answer_bytes_ = 0;
   std::string upstream_body_;
+  std::string answer_content_;  // a JSON answer as the upstream wrote it
 
   absl::AnyInvocable<void()> cancel_forward_;
   std::optional<UpstreamResponse> response_;

@@ -153,7 +153,7 @@ class Stream {
   uint64_t text_bytes_ = 0;
   std::string transcript_;
   std::string transcript_part_;  // the part that its end belongs to
-  bool closing_ = false;  // what is written now goes to the tail
+  bool closing_ = false;         // what is written now goes to the tail
   bool done_ = false;
   bool released_anything_ = false;
   bool stopped_ = false;  // the choice in hand

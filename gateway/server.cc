@@ -429,7 +429,9 @@ void Server::State::ReloadNow() {
   for (const std::string& difference : NeedsRestart(*config_, *(*loaded)->config)) {
     LogError("reload.needs_restart", {{"difference", difference}});
   }
-  snapshot_.store(*std::move(loaded));
+  auto config = std::make_shared<Config>(*(*loaded)->config);
+  KeepWhatNeedsRestart(*config_, *config);
+  snapshot_.store(std::make_shared<const Snapshot>(Snapshot{std::move(config), (*loaded)->bundle}));
   metrics_.Increment(0, reloads_);
   LogInfo("reload.loaded", {{"bundle", bundle_digest()}});
   RecordService(fmt::format("Bundle {} is in force.", bundle_digest()));

@@ -179,7 +179,7 @@ TEST_F(CommandLineTest, AUsageErrorIsOneSentenceOnStandardErrorAndExitTwo) {
        "weir rules lint: The following argument was not expected: --no-such; see `weir rules lint "
        "--help`.\n"},
       {{"audit"},
-       "weir audit: name one of query, show, verify, prove, checkpoint; see `weir audit "
+       "weir audit: name one of query, show, verify, prove, checkpoint, export; see `weir audit "
        "--help`.\n"},
       {{"audit", "show"}, "weir audit show: ID is required; see `weir audit show --help`.\n"},
       {{"audit", "query", "--from", "yesterday"},
@@ -317,6 +317,10 @@ TEST_F(CommandLineTest, ServeDrainsOnSigtermAndTheLedgerVerifies) {
   EXPECT_EQ(Run({"audit", "prove", "0", "--out", Path("evidence"), "--dir", Path("audit")}).code,
             0);
   EXPECT_EQ(Run({"audit", "prove", Path("evidence"), "--dir", Path("audit")}).code, 0);
+  EXPECT_EQ(Run({"audit", "export", "--out", Path("export"), "--dir", Path("audit")}).code, 0);
+  // The regulator's program needs the export and nothing else.
+  const std::string verify = std::string(WEIR_BINARY_DIR) + "/weir-verify " + Path("export");
+  EXPECT_EQ(std::system((verify + " > " + Path("out")).c_str()), 0) << ReadFile(Path("out"));
 }
 
 TEST_F(CommandLineTest, APortInUseIsASentence) {

@@ -132,7 +132,7 @@ TEST_F(ConfigTest, TheExampleOfTheDesignLoadsAsItIs) {
   EXPECT_THAT(config.bundle.profile_paths, ElementsAre("config/profiles"));
   EXPECT_EQ(config.ledger.dir, "var/audit");
   EXPECT_EQ(config.ledger.durability, audit::Durability::kStrict);
-  EXPECT_EQ(config.content, ContentMode::kEncrypted);
+  EXPECT_EQ(config.ledger.content, audit::ContentMode::kEncrypted);
   EXPECT_FALSE(config.demo_model);
 }
 
@@ -146,7 +146,7 @@ TEST_F(ConfigTest, TheReferenceNamesTheDefaults) {
   const Config& sparse = *loaded_sparse;
   EXPECT_THAT(NeedsRestart(reference, sparse),
               ElementsAre(HasSubstr("audit changed")));  // the example keeps content encrypted
-  EXPECT_EQ(sparse.content, ContentMode::kDigest);
+  EXPECT_EQ(sparse.ledger.content, audit::ContentMode::kDigest);
   const Upstream& a = reference.upstreams[0];
   const Upstream& b = sparse.upstreams[0];
   EXPECT_EQ(a.connect_timeout, b.connect_timeout);
@@ -221,7 +221,7 @@ TEST_F(ConfigTest, EverythingIsRead) {
   EXPECT_EQ(config.ledger.queue_records_max, 101U);
   EXPECT_EQ(config.ledger.batch_records_max, 102U);
   EXPECT_EQ(config.ledger.free_bytes_min, 103U);
-  EXPECT_EQ(config.content, ContentMode::kNone);
+  EXPECT_EQ(config.ledger.content, audit::ContentMode::kNone);
 }
 
 // Every key of the reference, those in comments too, is one that the loader knows.

@@ -151,6 +151,7 @@ struct Outcome {
   int upstream_operations = 0;
   int64_t ledger_calls = 0;
   std::vector<audit::Record> records;  // of exchanges, oldest first
+  std::vector<std::string> contents;   // of the same records, decrypted; empty where none is kept
   audit::VerifyReport report;
 
   std::vector<audit::RecordKind> kinds() const {
@@ -193,6 +194,7 @@ class ExchangeTest : public testing::Test {
     for (const rules::Problem& problem : problems) ADD_FAILURE() << problem.ToString();
 
     auto config = std::make_shared<Config>();
+    config->ledger.content = audit::ContentMode::kEncrypted;
     Upstream upstream;
     upstream.name = "up";
     upstream.dialect = "openai";
@@ -219,6 +221,7 @@ class ExchangeTest : public testing::Test {
     std::optional<audit::FaultVfs> files;
     files.emplace(audit::FaultPlan{.fail_at = faults.ledger, .error = SQLITE_IOERR_WRITE});
     options.vfs = audit::FaultVfs::Name();
+    options.content = audit::ContentMode::kEncrypted;
     absl::StatusOr<std::unique_ptr<audit::Ledger>> ledger = audit::Ledger::Open(options);
     if (!ledger.ok() && faults.ledger >= 0) {  // It never opened: nothing could be served.
       outcome.finished = outcome.report.ok = true;
@@ -300,7 +303,9 @@ class ExchangeTest : public testing::Test {
     absl::StatusOr<audit::QueryPage> page = (*reader)->Find(audit::Query());
     ASSERT_TRUE(page.ok()) << page.status();
     for (auto found = page->records.rbegin(); found != page->records.rend(); ++found) {
-      if (!found->record.exchange.empty()) outcome.records.push_back(std::move(found->record));
+      if (found->record.exchange.empty()) continue;
+      outcome.contents.push_back((*reader)->Content(found->record.seq).value_or(""));
+      outcome.records.push_back(std::move(found->record));
     }
     absl::StatusOr<audit::VerifyReport> report = (*reader)->Verify({});
     ASSERT_TRUE(report.ok()) << report.status();
@@ -365,6 +370,25 @@ TEST_F(ExchangeTest, EachScriptRunsToItsEnd) {
       EXPECT_EQ(outcome.upstream_input.empty(), script.response.empty());
     }
   }
+}
+
+// What the app sent and what the model wrote, before any mask: what a regulator may ask to see.
+TEST_F(ExchangeTest, ContentIsKept) {
+  const std::vector<Script> scripts = Scripts();
+  const Script& json = scripts[1];
+  ASSERT_EQ(json.name, "json masked");
+  Outcome outcome = Run(json, {});
+  ASSERT_EQ(outcome.contents.size(), 2U);
+  EXPECT_THAT(outcome.contents[0], HasSubstr("说我的暗号"));
+  EXPECT_THAT(outcome.contents[1], HasSubstr("我的暗号是什么"));
+
+  const Script& stream = scripts[4];
+  ASSERT_EQ(stream.name, "stream masked");
+  outcome = Run(stream, {});
+  ASSERT_EQ(outcome.contents.size(), 2U);
+  EXPECT_EQ(outcome.contents[1], "/choices/0/message/content\n这是我的暗号，对吗");
+  EXPECT_EQ(outcome.records[1].content_bytes, outcome.contents[1].size());
+  EXPECT_NE(outcome.records[1].content_digest, "");
 }
 
 TEST_F(ExchangeTest, ClientFailsAtEveryOperation) {
