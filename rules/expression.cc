@@ -62,7 +62,7 @@ CharacterSet AsciiSpace() {
 // The code points of a class that only RE2's own tables know, such as \p{Han}: asked once each.
 CharacterSet NamedClass(const std::string& expression) {
   static std::mutex mutex;
-  static auto& known = *new std::map<std::string, CharacterSet>();
+  static std::map<std::string, CharacterSet> known;
   const std::lock_guard<std::mutex> lock(mutex);
   const auto [place, is_new] = known.try_emplace(expression);
   if (!is_new) return place->second;

@@ -51,17 +51,17 @@ struct Matcher {
   std::string regex;               // kRegex: RE2 syntax
   Detector detector{};             // kDetector
   LaneSet lanes = 0;               // kWords, kRegex: the lanes to look in
-  uint32_t within = 0;             // kNear: characters from the first match to the last
-  std::vector<Matcher> children;   // kAny, kAll, kNear
+  uint32_t within = 0;  // kNear: characters from the start of the first to the end of the last
+  std::vector<Matcher> children;  // kAny, kAll, kNear
   int line = 0;
 };
 
 // Contexts that cancel a match: a finding is dropped when one of the words stands within `within`
-// characters of it, on either side, or overlaps it.
+// characters of it (in the original text), on either side, or overlaps it.
 struct Exception {
   std::vector<std::string> words;
   LaneSet lanes = 0;
-  uint32_t within = 0;  // characters of the lane
+  uint32_t within = 0;  // characters of the original text
 };
 
 struct Rule {

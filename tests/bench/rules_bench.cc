@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <list>
 #include <memory>
 #include <random>
 #include <string>
@@ -48,7 +49,7 @@ std::string MadeUpText(size_t characters, std::mt19937& random) {
 }
 
 const std::vector<std::string>& WordList(size_t count) {
-  static auto& lists = *new std::vector<std::pair<size_t, std::vector<std::string>>>();
+  static std::list<std::pair<size_t, std::vector<std::string>>> lists;
   for (const auto& [size, words] : lists) {
     if (size == count) return words;
   }
@@ -61,7 +62,7 @@ const std::vector<std::string>& WordList(size_t count) {
 }
 
 const std::string& Text() {
-  static const auto& text = *new std::string([] {
+  static const std::string text = [] {
     std::string joined;
     for (const std::string& line : ReadLines("tuning-benign.jsonl.gz", 100000)) {
       const size_t at = line.find("\"text\": \"");
@@ -72,12 +73,12 @@ const std::string& Text() {
     while (joined.size() < kTextBytes) joined += MadeUpText(1 + random() % 15, random) + "，";
     joined.resize(Utf8Prefix(std::string_view(joined).substr(0, kTextBytes)));
     return joined;
-  }());
+  }();
   return text;
 }
 
 std::shared_ptr<const RuleSet> Rules(size_t count) {
-  static auto& sets = *new std::vector<std::pair<size_t, std::shared_ptr<const RuleSet>>>();
+  static std::list<std::pair<size_t, std::shared_ptr<const RuleSet>>> sets;
   for (const auto& [size, set] : sets) {
     if (size == count) return set;
   }
