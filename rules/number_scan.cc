@@ -5,7 +5,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 
 namespace weir::rules {
 namespace {
@@ -98,7 +97,9 @@ bool MobileLeftIsFree(const Field& field, size_t first) {
 
 // Whether a number parted after every digit goes on beyond [first, last): then it is another one.
 bool IsPartOfSpacedDigits(const Field& field, size_t first, size_t last) {
-  if (last - first < 2 || !field.elements[first + 1].gap) return false;
+  const bool spaced =
+      first + 1 < field.elements.size() ? field.elements[first + 1].gap : field.trailing_gap;
+  if (!spaced) return false;
   return (first > 0 && field.IsDigit(first - 1)) ||
          (last < field.elements.size() && field.IsDigit(last));
 }
@@ -153,13 +154,16 @@ Lane LaneOf(const Field& field, size_t first, size_t last) {
 }
 
 // Appends the numbers in a field, and returns from where one could still grow.
-uint64_t ReadField(const Field& field, uint64_t nowhere, std::vector<NumberMatch>& matches) {
+uint64_t ReadField(const Field& field, DetectorSet detectors, uint64_t nowhere,
+                   std::vector<NumberMatch>& matches) {
   uint64_t hold = nowhere;
   for (size_t first = field.context; first < field.elements.size(); ++first) {
     if (!field.IsDigit(first)) continue;
-    for (const auto& [detector, digits, fit] :
-         {std::tuple(Detector::kCnIdCard, kIdCardDigits, FitIdCard(field, first)),
-          std::tuple(Detector::kCnMobile, kMobileDigits, FitMobile(field, first))}) {
+    for (const Detector detector : {Detector::kCnIdCard, Detector::kCnMobile}) {
+      if ((detectors & DetectorBit(detector)) == 0) continue;
+      const bool id_card = detector == Detector::kCnIdCard;
+      const Fit fit = id_card ? FitIdCard(field, first) : FitMobile(field, first);
+      const size_t digits = id_card ? kIdCardDigits : kMobileDigits;
       if (fit == Fit::kNo) continue;
       const uint64_t start = field.elements[first].start;
       if (fit == Fit::kPartly) {
@@ -204,7 +208,7 @@ bool ReadContext(const OriginalText& text, uint64_t from, Field& field) {
 
 }  // namespace
 
-uint64_t FindNumbers(const OriginalText& text, uint64_t from, bool one_run,
+uint64_t FindNumbers(const OriginalText& text, uint64_t from, DetectorSet detectors, bool one_run,
                      std::vector<NumberMatch>& matches) {
   thread_local Field field;
   // One absurdly long number must not keep its memory for ever.
@@ -217,7 +221,7 @@ uint64_t FindNumbers(const OriginalText& text, uint64_t from, bool one_run,
   FoldUnit unit;
   bool letter_seen = false;
   const auto close = [&] {
-    ReadField(field, text.end(), matches);
+    ReadField(field, detectors, text.end(), matches);
     field.elements.clear();
     field.context = 0;
     gap = 0;
@@ -240,7 +244,7 @@ uint64_t FindNumbers(const OriginalText& text, uint64_t from, bool one_run,
   }
   field.open = !text.final;
   field.trailing_gap = gap > 0;
-  return ReadField(field, text.end(), matches);
+  return ReadField(field, detectors, text.end(), matches);
 }
 
 }  // namespace weir::rules

@@ -28,10 +28,16 @@ struct NumberMatch {
   Lane lane = Lane::kExact;
 };
 
-// Appends the numbers that begin at or behind byte `from` and are decided by the text, ordered by
-// start, and returns the byte from which a number could still grow; text.end() if none could.
-// With `one_run`, reading ends with the run of digits that begins at `from`.
-uint64_t FindNumbers(const OriginalText& text, uint64_t from, bool one_run,
+// Bit i: Detector(i).
+using DetectorSet = uint32_t;
+constexpr DetectorSet DetectorBit(Detector detector) {
+  return DetectorSet{1} << static_cast<unsigned>(detector);
+}
+
+// Appends the numbers of `detectors` that begin at or behind byte `from` and are decided by the
+// text, ordered by start, and returns the byte from which a number could still grow; text.end() if
+// none could. With `one_run`, reading ends with the run of digits that begins at `from`.
+uint64_t FindNumbers(const OriginalText& text, uint64_t from, DetectorSet detectors, bool one_run,
                      std::vector<NumberMatch>& matches);
 
 }  // namespace weir::rules

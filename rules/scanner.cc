@@ -123,6 +123,7 @@ class Pass {
   std::vector<uint32_t> candidates_;
   uint64_t expression_hold_ = 0;
 
+  DetectorSet detectors_ = 0;  // that rules of this direction name
   std::vector<NumberMatch> numbers_;
   std::vector<NumberMatch> numbers_reported_;  // that the next look at the digits finds again
   uint64_t number_hold_ = kNowhere;
@@ -137,7 +138,11 @@ void Pass::Begin(const RuleSet& rules, Direction direction, bool whole) {
   direction_ = DirectionBit(direction);
   whole_ = whole;
   running_ = compiled_->expressions.lanes();
-  if (!compiled_->words.empty() || !compiled_->detectors.empty()) {
+  detectors_ = 0;
+  for (const auto& use : compiled_->detectors) {
+    if ((use.directions & direction_) != 0) detectors_ |= DetectorBit(use.detector);
+  }
+  if (!compiled_->words.empty() || detectors_ != 0) {
     running_ |= LaneBit(Lane::kSkeleton);
   }
   for (LaneText& lane_text : lanes_) lane_text.Clear();
@@ -291,16 +296,17 @@ void Pass::AddExpressionMatch(const OriginalText& text, Lane which, uint32_t use
 }
 
 void Pass::FindNumbersIn(const OriginalText& text) {
-  if (compiled_->detectors.empty()) return;
+  if (detectors_ == 0) return;
   const uint64_t undecided = std::exchange(number_hold_, kNowhere);
   const LaneText& skeleton = lane(Lane::kSkeleton);
   numbers_.clear();
   if (whole_) {
-    for (const uint64_t run : skeleton.number_runs()) FindNumbers(text, run, true, numbers_);
+    for (const uint64_t run : skeleton.number_runs())
+      FindNumbers(text, run, detectors_, true, numbers_);
   } else {
     const uint64_t from = std::min(undecided, skeleton.first_digit());
     if (from < text.end()) {
-      const uint64_t hold = FindNumbers(text, from, false, numbers_);
+      const uint64_t hold = FindNumbers(text, from, detectors_, false, numbers_);
       if (hold < text.end()) number_hold_ = hold;
     }
   }

@@ -296,7 +296,7 @@ TEST(StreamTest, HoldsBackTheLeastForExpressionsAndNumbers) {
        }()}};
   for (const Least& least : cases) {
     TextMaker maker(seed, least.library.pieces);
-    for (int round = 0; round < 60 && !testing::Test::HasFailure(); ++round) {
+    for (int round = 0; round < 40 && !testing::Test::HasFailure(); ++round) {
       const std::string text = maker.Text();
       if (static_cast<unsigned char>(text.back()) >= 0xC0) continue;
       StreamScan scan(*least.library.rules, Direction::kPrompt);
