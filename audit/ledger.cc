@@ -88,20 +88,20 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
 absl::Status Ledger::Writer::Commit(const std::vector<Pending>& batch, uint64_t first_seq,
                                     int64_t time_us) {
   const uint64_t count = batch.size();
-  if (absl::Status status = begin_.Run(); !status.ok()) return status;
-  insert_batch_.Bind(1, first_seq);
-  insert_batch_.Bind(2, count);
-  insert_batch_.Bind(3, time_us);
-  insert_batch_.BindBlob(4, leaves_);
-  insert_batch_.BindBlob(5, records_);
-  if (absl::Status status = insert_batch_.Run(); !status.ok()) return status;
+  if (absl::Status status = sql_.begin.Run(); !status.ok()) return status;
+  sql_.insert_batch.Bind(1, first_seq);
+  sql_.insert_batch.Bind(2, count);
+  sql_.insert_batch.Bind(3, time_us);
+  sql_.insert_batch.BindBlob(4, leaves_);
+  sql_.insert_batch.BindBlob(5, records_);
+  if (absl::Status status = sql_.insert_batch.Run(); !status.ok()) return status;
   for (const auto& [id, hash] : finished_nodes_) {
-    insert_node_.Bind(1, id);
-    insert_node_.BindBlob(2, AsBytes(hash));
-    if (absl::Status status = insert_node_.Run(); !status.ok()) return status;
+    sql_.insert_node.Bind(1, id);
+    sql_.insert_node.BindBlob(2, AsBytes(hash));
+    if (absl::Status status = sql_.insert_node.Run(); !status.ok()) return status;
   }
   if (absl::Status status = CommitAttachments(batch, first_seq); !status.ok()) return status;
-  if (absl::Status status = commit_.Run(); !status.ok()) return status;
+  if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
   const std::lock_guard lock(mu_);
   stats_.size = first_seq + count;
   stats_.batches += 1;
@@ -114,11 +114,11 @@ absl::Status Ledger::Writer::CommitAttachments(const std::vector<Pending>& batch
                                                uint64_t first_seq) {
   if (sealer_ == nullptr) return absl::OkStatus();
   for (const WrappedKey& key : sealer_->TakeNewKeys()) {
-    insert_key_.Bind(1, key.id);
-    insert_key_.BindBlob(2, key.subject);
-    insert_key_.Bind(3, key.day);
-    insert_key_.BindBlob(4, key.wrapped);
-    if (absl::Status status = insert_key_.Run(); !status.ok()) return status;
+    sql_.insert_key.Bind(1, key.id);
+    sql_.insert_key.BindBlob(2, key.subject);
+    sql_.insert_key.Bind(3, key.day);
+    sql_.insert_key.BindBlob(4, key.wrapped);
+    if (absl::Status status = sql_.insert_key.Run(); !status.ok()) return status;
   }
   uint64_t seq = first_seq;
   for (const Pending& pending : batch) {
@@ -126,15 +126,15 @@ absl::Status Ledger::Writer::CommitAttachments(const std::vector<Pending>& batch
     if (pending.attachment == nullptr) continue;
     const Attachment& attachment = *pending.attachment;
     if (!attachment.content.bytes.empty()) {
-      insert_content_.Bind(1, at);
-      insert_content_.Bind(2, attachment.content.key_id);
-      insert_content_.BindBlob(3, attachment.content.bytes);
-      if (absl::Status status = insert_content_.Run(); !status.ok()) return status;
+      sql_.insert_content.Bind(1, at);
+      sql_.insert_content.Bind(2, attachment.content.key_id);
+      sql_.insert_content.BindBlob(3, attachment.content.bytes);
+      if (absl::Status status = sql_.insert_content.Run(); !status.ok()) return status;
     }
     if (!attachment.erase_subject.empty()) {
-      delete_keys_.BindBlob(1, attachment.erase_subject);
-      delete_keys_.Bind(2, attachment.erase_keys_below);
-      if (absl::Status status = delete_keys_.Run(); !status.ok()) return status;
+      sql_.delete_keys.BindBlob(1, attachment.erase_subject);
+      sql_.delete_keys.Bind(2, attachment.erase_keys_below);
+      if (absl::Status status = sql_.delete_keys.Run(); !status.ok()) return status;
       erased_ = true;
     }
   }
@@ -153,9 +153,9 @@ absl::Status Ledger::Writer::SignCheckpoint() {
     if (absl::Status status = db_.Execute("PRAGMA synchronous=FULL"); !status.ok()) return status;
   }
   if (checkpoint.size > 0) {
-    insert_checkpoint_.Bind(1, checkpoint.size);
-    insert_checkpoint_.BindText(2, note);
-    if (absl::Status status = insert_checkpoint_.Run(); !status.ok()) return status;
+    sql_.insert_checkpoint.Bind(1, checkpoint.size);
+    sql_.insert_checkpoint.BindText(2, note);
+    if (absl::Status status = sql_.insert_checkpoint.Run(); !status.ok()) return status;
   }
   if (relaxed) {
     if (absl::Status status = db_.Execute("PRAGMA synchronous=NORMAL"); !status.ok()) return status;
@@ -197,15 +197,15 @@ absl::Status Ledger::Writer::IndexSegment() {
   std::sort(prompts.begin(), prompts.end());
   for (const uint64_t seq : prompts) mark += Concat(" ", seq);
 
-  if (absl::Status status = begin_.Run(); !status.ok()) return status;
+  if (absl::Status status = sql_.begin.Run(); !status.ok()) return status;
   for (const IndexPage& page : segment_.Finish(indexed_)) {
-    insert_page_.Bind(1, page.id);
-    insert_page_.BindBlob(2, page.bytes);
-    if (absl::Status status = insert_page_.Run(); !status.ok()) return status;
+    sql_.insert_page.Bind(1, page.id);
+    sql_.insert_page.BindBlob(2, page.bytes);
+    if (absl::Status status = sql_.insert_page.Run(); !status.ok()) return status;
   }
-  set_mark_.BindText(1, mark);
-  if (absl::Status status = set_mark_.Run(); !status.ok()) return status;
-  if (absl::Status status = commit_.Run(); !status.ok()) return status;
+  sql_.set_mark.BindText(1, mark);
+  if (absl::Status status = sql_.set_mark.Run(); !status.ok()) return status;
+  if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
   ++indexed_;
   return absl::OkStatus();
 }
@@ -368,10 +368,7 @@ absl::Status Ledger::Writer::Close() {
     stats_.open = false;
     if (status_.ok()) status_ = absl::FailedPreconditionError("the ledger is closed");
   }
-  for (Statement* statement : {&begin_, &commit_, &insert_batch_, &insert_node_,
-                               &insert_checkpoint_, &insert_page_, &set_mark_}) {
-    *statement = Statement();
-  }
+  sql_ = Statements();  // an open one would keep the connection, and the log, open
   tables_.reset();
   db_ = Database();
   lock_.reset();

@@ -78,16 +78,17 @@ absl::Status Ledger::Writer::OpenStore() {
   absl::StatusOr<Tables> tables = Tables::Prepare(db_);
   absl::Status status = tables.status();
   if (tables.ok()) tables_ = std::make_unique<Tables>(*std::move(tables));
-  status.Update(prepare("BEGIN IMMEDIATE", begin_));
-  status.Update(prepare("COMMIT", commit_));
-  status.Update(prepare("INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5)", insert_batch_));
-  status.Update(prepare("INSERT INTO nodes VALUES(?1, ?2)", insert_node_));
-  status.Update(prepare("INSERT INTO checkpoints VALUES(?1, ?2)", insert_checkpoint_));
-  status.Update(prepare("INSERT INTO index_pages VALUES(?1, ?2)", insert_page_));
-  status.Update(prepare("INSERT OR REPLACE INTO marks VALUES('open', ?1)", set_mark_));
-  status.Update(prepare("INSERT INTO contents VALUES(?1, ?2, ?3)", insert_content_));
-  status.Update(prepare("INSERT INTO content_keys VALUES(?1, ?2, ?3, ?4)", insert_key_));
-  status.Update(prepare("DELETE FROM content_keys WHERE subject = ?1 AND id < ?2", delete_keys_));
+  status.Update(prepare("BEGIN IMMEDIATE", sql_.begin));
+  status.Update(prepare("COMMIT", sql_.commit));
+  status.Update(prepare("INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_batch));
+  status.Update(prepare("INSERT INTO nodes VALUES(?1, ?2)", sql_.insert_node));
+  status.Update(prepare("INSERT INTO checkpoints VALUES(?1, ?2)", sql_.insert_checkpoint));
+  status.Update(prepare("INSERT INTO index_pages VALUES(?1, ?2)", sql_.insert_page));
+  status.Update(prepare("INSERT OR REPLACE INTO marks VALUES('open', ?1)", sql_.set_mark));
+  status.Update(prepare("INSERT INTO contents VALUES(?1, ?2, ?3)", sql_.insert_content));
+  status.Update(prepare("INSERT INTO content_keys VALUES(?1, ?2, ?3, ?4)", sql_.insert_key));
+  status.Update(
+      prepare("DELETE FROM content_keys WHERE subject = ?1 AND id < ?2", sql_.delete_keys));
   // An empty write makes the log file, which is then watched with the others.
   status.Update(db_.Execute("BEGIN IMMEDIATE; COMMIT"));
   if (!status.ok()) return status;

@@ -98,8 +98,11 @@ class Ledger::Writer {
   std::unique_ptr<FileLock> lock_;
   Database db_;
   std::unique_ptr<Tables> tables_;
-  Statement begin_, commit_, insert_batch_, insert_node_, insert_checkpoint_, insert_page_,
-      set_mark_, insert_content_, insert_key_, delete_keys_;
+  struct Statements {
+    Statement begin, commit, insert_batch, insert_node, insert_checkpoint, insert_page, set_mark,
+        insert_content, insert_key, delete_keys;
+  };
+  Statements sql_;
   bool erased_ = false;  // keys were deleted and may still stand in the log
   FileWatch watch_;
   CompactRange tree_;

@@ -46,6 +46,16 @@ TEST(LedgerTest, GoesOnAfterClose) {
   }
 }
 
+TEST(LedgerTest, LeavesNoLogBehindWhenClosed) {
+  const Scratch scratch;
+  absl::StatusOr<std::unique_ptr<Ledger>> ledger = Ledger::Open({.dir = scratch.dir()});
+  ASSERT_TRUE(ledger.ok()) << ledger.status();
+  ASSERT_TRUE(AppendAndWait(**ledger, ServiceRecord("x")).ok());
+  ASSERT_TRUE((*ledger)->Close().ok());
+  EXPECT_TRUE(std::filesystem::exists(scratch.Path("ledger.db")));
+  EXPECT_FALSE(std::filesystem::exists(scratch.Path("ledger.db-wal")));
+}
+
 TEST(LedgerTest, HasOneWriter) {
   const Scratch scratch;
   absl::StatusOr<std::unique_ptr<Ledger>> first = Ledger::Open({.dir = scratch.dir()});

@@ -1,4 +1,4 @@
-// The ledger on a disk that fails, and on one that forgets what was not synced.
+// The ledger, with content, on a disk that fails, and on one that forgets what was not synced.
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -33,7 +33,10 @@ using Acknowledged = std::map<uint64_t, std::string>;
 void Live(const std::string& dir, Durability durability, Acknowledged& acknowledged) {
   for (int life = 0; life < 2; ++life) {
     absl::StatusOr<std::unique_ptr<Ledger>> ledger =
-        Ledger::Open({.dir = dir, .durability = durability, .vfs = FaultVfs::Name()});
+        Ledger::Open({.dir = dir,
+                      .durability = durability,
+                      .content = ContentMode::kEncrypted,
+                      .vfs = FaultVfs::Name()});
     if (!ledger.ok()) {
       EXPECT_FALSE(ledger.status().message().empty());
       return;
@@ -45,11 +48,13 @@ void Live(const std::string& dir, Durability durability, Acknowledged& acknowled
         const std::string exchange = Concat(life, "-", i, "-", k);
         Record record = k % 2 == 0 ? PromptRecord(exchange) : AnswerRecord(exchange);
         record.detail = std::string(300, 'd');
-        (*ledger)->Append(std::move(record), [&acknowledged, &promise = done[k],
-                                              exchange](const absl::StatusOr<Receipt>& receipt) {
-          if (receipt.ok()) acknowledged[receipt->seq] = exchange;
-          promise.set_value(receipt.status());
-        });
+        record.user = Concat("user-", i);
+        (*ledger)->Append(
+            std::move(record), exchange, ContentMode::kEncrypted,
+            [&acknowledged, &promise = done[k], exchange](const absl::StatusOr<Receipt>& receipt) {
+              if (receipt.ok()) acknowledged[receipt->seq] = exchange;
+              promise.set_value(receipt.status());
+            });
       }
       for (std::promise<absl::Status>& promise : done) {
         const absl::Status status = promise.get_future().get();
@@ -68,7 +73,8 @@ void Live(const std::string& dir, Durability durability, Acknowledged& acknowled
 }
 
 void ExpectWhole(const std::string& dir, const Acknowledged& acknowledged) {
-  absl::StatusOr<std::unique_ptr<Ledger>> ledger = Ledger::Open({.dir = dir});
+  absl::StatusOr<std::unique_ptr<Ledger>> ledger =
+      Ledger::Open({.dir = dir, .content = ContentMode::kEncrypted});
   ASSERT_TRUE(ledger.ok()) << ledger.status();
   ASSERT_TRUE(AppendAndWait(**ledger, ServiceRecord("again")).ok());
   ASSERT_TRUE((*ledger)->Close().ok());
@@ -80,6 +86,11 @@ void ExpectWhole(const std::string& dir, const Acknowledged& acknowledged) {
     const absl::StatusOr<Found> found = reader->Get(seq);
     ASSERT_TRUE(found.ok()) << "acknowledged record " << seq << ": " << found.status();
     ASSERT_EQ(found->record.exchange, exchange);
+    if (exchange.empty()) continue;
+    const absl::StatusOr<std::string> content = reader->Content(seq);
+    ASSERT_TRUE(content.ok()) << "content of acknowledged record " << seq << ": "
+                              << content.status();
+    ASSERT_EQ(*content, exchange);
   }
 }
 
@@ -131,16 +142,16 @@ TEST_P(PowerCutTest, AtEveryCallLeavesAWholeLedger) {
     Acknowledged before_the_cut;
     std::map<std::string, std::string> photograph;
     {
-      const FaultVfs vfs(
-          {.cut_at = n, .seed = random(), .at_cut = [&] {
-             before_the_cut = acknowledged;
-             // These are synced before they are relied on.
-             for (const char* name : {"ledger.key", "ledger.vkey", "ledger.checkpoint"}) {
-               if (fs::exists(scratch.Path(name))) {
-                 fs::copy_file(scratch.Path(name), after.Path(name));
-               }
-             }
-           }});
+      const FaultVfs vfs({.cut_at = n, .seed = random(), .at_cut = [&] {
+                            before_the_cut = acknowledged;
+                            // These are synced before they are relied on.
+                            for (const char* name : {"ledger.key", "ledger.vkey",
+                                                     "ledger.checkpoint", "content.key"}) {
+                              if (fs::exists(scratch.Path(name))) {
+                                fs::copy_file(scratch.Path(name), after.Path(name));
+                              }
+                            }
+                          }});
       Live(scratch.dir(), GetParam(), acknowledged);
       photograph = vfs.photograph();
     }
