@@ -26,7 +26,8 @@ struct RawCharacter {
   uint32_t bytes;
   uint32_t length;
 };
-RawCharacter ReadRaw(std::string_view text, size_t at) {
+// Inlined by force: the scan of every character passes here.
+[[gnu::always_inline]] inline RawCharacter ReadRaw(std::string_view text, size_t at) {
   const auto lead = static_cast<unsigned char>(text[at]);
   const uint32_t length = lead < 0xC0 || lead == static_cast<unsigned char>(kLaneBreak) ? 1
                           : lead < 0xE0                                                 ? 2
