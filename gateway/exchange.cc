@@ -304,12 +304,18 @@ void Exchange::StopWaiting(absl::Status why) {
   if (response_) response_->Cancel();
 }
 
+absl::Status Exchange::BlameWaiting() {
+  cause_.reset();
+  return Blame(absl::IsAborted(stopped_waiting_) ? Side::kGateway : Side::kClient,
+               stopped_waiting_);
+}
+
 // As soon as the client is gone nobody would read the answer, and the provider need not write it.
 void Exchange::WatchClient() {
   client_.stream().WatchForLoss(
       [this] { StopWaiting(absl::CancelledError("The client went away.")); });
   connection_.abandon = [this] {
-    StopWaiting(absl::CancelledError("The gateway stopped before the answer was complete."));
+    StopWaiting(absl::AbortedError("The gateway stopped before the answer was complete."));
   };
 }
 
@@ -322,7 +328,7 @@ Task<absl::Status> Exchange::Forward() {
   absl::StatusOr<UpstreamResponse> response = co_await workshop_.upstreams.Forward(
       *upstream_, "POST", "/chat/completions", fields, upstream_body_, &cancel_forward_);
   if (!response.ok()) {
-    if (!stopped_waiting_.ok()) co_return Blame(Side::kClient, stopped_waiting_);
+    if (!stopped_waiting_.ok()) co_return BlameWaiting();
     co_return Blame(Side::kUpstream, policy::Cause::kUpstreamLost, response.status());
   }
   response_.emplace(*std::move(response));

@@ -129,6 +129,8 @@ ApiError Exchange::ErrorFor(const absl::Status& failure) const {
   }
   if (side_ == Side::kUpstream) {
     as(absl::IsDeadlineExceeded(failure) ? 504 : 502, "server_error", "upstream_error");
+  } else if (absl::IsAborted(failure)) {
+    as(503, "server_error", "gateway_stopping");
   } else if (side_ == Side::kLedger) {
     as(503, "server_error", "audit_unavailable");
     error.message =
@@ -147,6 +149,7 @@ std::string Exchange::CauseOf(const absl::Status& failure) const {
     return "client_lost";
   }
   if (side_ == Side::kClient) return "bad_request";
+  if (absl::IsAborted(failure)) return "gateway_stopping";
   return side_ == Side::kUpstream ? "upstream_refused" : "internal";
 }
 

@@ -40,8 +40,7 @@ Task<absl::Status> Exchange::Relay() {
   }
   workshop_.metrics.Increment(workshop_.shard, workshop_.ids.judged_bytes_answer, answer_bytes_);
   if (!status.ok() && !stopped_waiting_.ok()) {
-    cause_.reset();
-    status = Blame(Side::kClient, stopped_waiting_);
+    status = BlameWaiting();
   }
   if (status.ok()) {
     const auto action = static_cast<size_t>(answer_->verdict().action);

@@ -71,6 +71,7 @@ class Exchange {
   absl::Status Blame(Side side, policy::Cause cause, absl::Status status);
   void WatchClient();
   void StopWaiting(absl::Status why);
+  absl::Status BlameWaiting();
 
   ApiError ErrorFor(const absl::Status& failure) const;
   std::string CauseOf(const absl::Status& failure) const;

@@ -40,6 +40,7 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 constexpr std::chrono::milliseconds kDrainTick{20};
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::chrono::seconds kSweepEvery{10};
+constexpr std::chrono::seconds kFarewell{1};
 constexpr std::chrono::seconds kHandshakeTimeout{10};
 
 // Coroutines do not throw; what would end one all the same is a failed allocation. The connection
@@ -348,10 +349,12 @@ Task<void> Server::State::Drain(Worker& worker) {
   const Clock::time_point deadline = Clock::now() + config_->drain_timeout;
   Workshop& workshop = *worker.workshop;
   while (!workshop.connections.empty() || workshop.handshakes > 0) {
-    const bool late = Clock::now() >= deadline;
+    const Clock::time_point now = Clock::now();
+    const bool late = now >= deadline;
     for (Connection* connection : workshop.connections) {
+      // Late: the exchange says so to its client and in its record; one that cannot is cut off.
       if (late && connection->abandon) connection->abandon();
-      if (late || connection->idle) connection->stream->Close();
+      if (connection->idle || now >= deadline + kFarewell) connection->stream->Close();
     }
     asio::steady_timer tick(worker.io, kDrainTick);
     co_await tick.async_wait(kTuple);
