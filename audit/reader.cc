@@ -162,6 +162,12 @@ class Reader::Impl {
 absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::string& dir) {
   auto impl = std::make_unique<Impl>();
   impl->dir_ = dir;
+  if (!FileExists(dir + "/ledger.db")) {
+    return absl::UnavailableError(
+        Concat("there is no ledger in ", dir,
+               ", its ledger.db is missing; name the folder that audit.dir names in the "
+               "configuration"));
+  }
   absl::StatusOr<Database> db = Database::OpenReader(dir + "/ledger.db");
   if (!db.ok()) return db.status();
   impl->db_ = *std::move(db);
