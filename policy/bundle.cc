@@ -240,17 +240,4 @@ const Model* Bundle::FindModel(std::string_view name) const {
   return found == models_.end() ? nullptr : &*found;
 }
 
-BundleStore::BundleStore(std::shared_ptr<const Bundle> first) : current_(std::move(first)) {
-  WEIR_CHECK(current_ != nullptr);
-}
-
-std::shared_ptr<const Bundle> BundleStore::Current() const {
-  return std::atomic_load(&current_);
-}
-
-void BundleStore::Publish(std::shared_ptr<const Bundle> bundle) {
-  WEIR_CHECK(bundle != nullptr);
-  std::atomic_store(&current_, std::move(bundle));
-}
-
 }  // namespace weir::policy

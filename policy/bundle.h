@@ -2,13 +2,12 @@
 //
 // An exchange pins one bundle when it is identified and uses nothing else until its last record, so
 // that a reload never changes the rules in the middle of an answer. Every record names the digest.
-// A bundle is loaded whole or not at all: BundleStore keeps the one it has when a new one is bad.
+// A bundle is loaded whole or not at all.
 //
 // Immutable and thread-safe once built.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -87,18 +86,6 @@ class Bundle {
   std::vector<Model> models_;
   std::vector<App> apps_;
   std::vector<Decision> decisions_;  // by profile, direction, rule
-};
-
-// The current bundle of a process. Thread-safe; readers never wait for a load.
-class BundleStore {
- public:
-  explicit BundleStore(std::shared_ptr<const Bundle> first);
-
-  std::shared_ptr<const Bundle> Current() const;
-  void Publish(std::shared_ptr<const Bundle> bundle);
-
- private:
-  std::shared_ptr<const Bundle> current_;  // accessed with std::atomic_load / std::atomic_store
 };
 
 }  // namespace weir::policy

@@ -1,13 +1,10 @@
 #include "policy/bundle.h"
 
 #include <algorithm>
-#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/sha.h>
-
-#include "policy/judge.h"
 
 namespace weir::policy {
 namespace {
@@ -181,64 +178,6 @@ TEST(BundleProblemsTest, OldProblemsAreNotItsOwn) {
   std::vector<rules::Problem> problems = {{"other.yaml", 1, "an old problem"}};
   EXPECT_NE(Bundle::Load(Sources(), problems), nullptr);
   EXPECT_EQ(problems.size(), 1U);
-}
-
-TEST(BundleStoreTest, WhoPinnedABundleKeepsIt) {
-  const auto first = MustLoad(Sources());
-  ASSERT_NE(first, nullptr);
-  BundleStore store(first);
-  const std::shared_ptr<const Bundle> pinned = store.Current();
-  const std::string digest(pinned->digest());
-  BundleSources other = Sources();
-  other.models.pop_back();
-  const auto second = MustLoad(other);
-  ASSERT_NE(second, nullptr);
-  store.Publish(second);
-  EXPECT_EQ(pinned->digest(), digest);
-  EXPECT_NE(pinned->FindModel("gpt"), nullptr);
-  EXPECT_NE(store.Current()->digest(), digest);
-  EXPECT_EQ(store.Current()->FindModel("gpt"), nullptr);
-}
-
-// Readers and writers at once: every reader sees one of the published bundles whole, and judges an
-// answer to its end with the one that it pinned.
-TEST(BundleStoreTest, ReloadsUnderReaders) {
-  const std::shared_ptr<const Bundle> first = MustLoad(Sources());
-  BundleSources other = Sources();
-  other.models.pop_back();
-  other.profile_paths = {kSource + "/config/profiles/internal.yaml"};
-  other.apps = {};
-  const std::shared_ptr<const Bundle> second = MustLoad(other);
-  ASSERT_TRUE(first != nullptr && second != nullptr);
-  BundleStore store(first);
-  const auto judges_by_its_bundle = [&] {
-    const std::shared_ptr<const Bundle> pinned = store.Current();
-    const bool is_first = pinned->digest() == first->digest();
-    if (pinned->models().size() != (is_first ? 2U : 1U)) return false;
-    Subject subject;
-    subject.profile = pinned->FindProfile(is_first ? "cn-public" : "internal");
-    Judge judge(*pinned, subject, rules::Direction::kAnswer);
-    Inspection part = judge.Open("/p");
-    for (const std::string_view piece : {"一切正常，不想", "活了，", "之后"}) {
-      if (!part.Feed(piece).ok()) return false;
-    }
-    return part.Finish().ok() &&
-           judge.verdict().action == (is_first ? Action::kReplace : Action::kFlag);
-  };
-  std::atomic<int> wrong = 0;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 3; ++i) {
-    threads.emplace_back([&] {
-      for (int round = 0; round < 2000; ++round) wrong += judges_by_its_bundle() ? 0 : 1;
-    });
-  }
-  for (int i = 0; i < 2; ++i) {
-    threads.emplace_back([&] {
-      for (int round = 0; round < 2000; ++round) store.Publish(round % 2 == 0 ? second : first);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(wrong, 0);
 }
 
 }  // namespace
