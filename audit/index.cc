@@ -123,12 +123,16 @@ void ForEachTerm(std::string_view encoded,
   });
 }
 
-void SegmentBuilder::Add(uint64_t seq, std::string_view encoded) {
-  const auto offset = static_cast<uint32_t>(seq % kSegmentRecords);
+void SegmentBuilder::Add(uint64_t seq, int64_t time_us, std::string_view encoded) {
+  if (span_.count == 0) span_.first_us = time_us;
+  span_.last_us = time_us;
+  ++span_.count;
+  const auto offset = static_cast<uint32_t>(seq - span_.begin);
   ForEachTerm(encoded, [&](std::string_view text) { entries_.push_back({TermOf(text), offset}); });
 }
 
-std::vector<IndexPage> SegmentBuilder::Finish(uint64_t segment) {
+std::vector<IndexPage> SegmentBuilder::Finish() {
+  const uint64_t segment = span_.number;
   // Entries came in order of offset, so a stable order by term is an order by both.
   std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
     return a.term != b.term ? a.term < b.term : a.offset < b.offset;
@@ -163,27 +167,43 @@ std::vector<IndexPage> SegmentBuilder::Finish(uint64_t segment) {
     begin = end;
   }
   entries_.clear();
+  span_ = SegmentSpan{.number = segment + 1, .begin = span_.end()};
   return pages;
 }
 
 absl::StatusOr<SegmentReader> SegmentReader::Prepare(const Database& db) {
   SegmentReader reader;
-  absl::StatusOr<Statement> last = db.Prepare("SELECT max(id) FROM index_pages");
+  absl::StatusOr<Statement> segments = db.Prepare("SELECT * FROM segments ORDER BY number");
   absl::StatusOr<Statement> page = db.Prepare("SELECT page FROM index_pages WHERE id = ?1");
-  if (!last.ok()) return last.status();
+  if (!segments.ok()) return segments.status();
   if (!page.ok()) return page.status();
-  reader.last_page_ = *std::move(last);
+  reader.segments_ = *std::move(segments);
   reader.page_ = *std::move(page);
   return reader;
 }
 
-absl::StatusOr<uint64_t> SegmentReader::Count() {
-  absl::StatusOr<bool> row = last_page_.Step();
-  const uint64_t last = row.ok() && *row ? last_page_.Uint(0) : 0;
-  last_page_.Reset();
+absl::StatusOr<std::vector<SegmentSpan>> SegmentReader::List() {
+  std::vector<SegmentSpan> list;
+  uint64_t next = 0;
+  absl::StatusOr<bool> row = segments_.Step();
+  for (; row.ok() && *row; row = segments_.Step()) {
+    const SegmentSpan span{.number = segments_.Uint(0),
+                           .begin = segments_.Uint(1),
+                           .count = segments_.Uint(2),
+                           .first_us = segments_.Int(3),
+                           .last_us = segments_.Int(4)};
+    if (span.number != list.size() || span.begin != next || span.count == 0 ||
+        span.count > kSegmentRecords) {
+      row = absl::DataLossError(Concat("segment ", list.size(), " of the ledger, from record ",
+                                       next, " on, was altered or is missing"));
+      break;
+    }
+    next = span.end();
+    list.push_back(span);
+  }
+  segments_.Reset();
   if (!row.ok()) return row.status();
-  // Every segment has terms, so its last page is never its directory, number 0.
-  return last == 0 ? 0 : (last >> 20) + 1;
+  return list;
 }
 
 absl::StatusOr<std::string> SegmentReader::Page(int64_t id) {

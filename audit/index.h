@@ -1,4 +1,7 @@
-// The search index: for every 65,536 records (a segment), which of them carry which term.
+// The search index: for every segment, which of its records carry which term.
+//
+// A segment is a run of records without gap: it is closed, and then never changes, when it holds
+// 65,536 of them or when its period of time has passed, whichever comes first.
 //
 // A term is a field and its value as the record spells them, `"app":"demo"`, by a 64-bit hash. The
 // index only ever narrows a search: whoever uses it looks at the records it points to, so two
@@ -30,6 +33,17 @@ Term TermOf(std::string_view field_and_value);
 void ForEachTerm(std::string_view encoded,
                  absl::FunctionRef<void(std::string_view field_and_value)> see);
 
+// A row of the table segments: one that is closed.
+struct SegmentSpan {
+  uint64_t number = 0;  // from 0, without gaps
+  uint64_t begin = 0;   // its first record
+  uint64_t count = 0;   // 1 to kSegmentRecords
+  int64_t first_us = 0;
+  int64_t last_us = 0;
+  uint64_t end() const { return begin + count; }
+  friend bool operator==(const SegmentSpan&, const SegmentSpan&) = default;
+};
+
 // Rows of the table index_pages.
 struct IndexPage {
   int64_t id = 0;
@@ -42,9 +56,15 @@ inline int64_t IndexPageId(uint64_t segment, uint64_t page) {
 // Collects the terms of one segment's records, in order.
 class SegmentBuilder {
  public:
-  void Add(uint64_t seq, std::string_view encoded);
-  // The pages of `segment`, directory first, and an empty builder.
-  std::vector<IndexPage> Finish(uint64_t segment);
+  // For segment `number`, whose first record is `begin`.
+  explicit SegmentBuilder(uint64_t number = 0, uint64_t begin = 0)
+      : span_{.number = number, .begin = begin} {}
+
+  void Add(uint64_t seq, int64_t time_us, std::string_view encoded);
+  // What was added so far.
+  const SegmentSpan& span() const { return span_; }
+  // The pages of the segment, directory first, and an empty builder for the next one.
+  std::vector<IndexPage> Finish();
 
  private:
   struct Entry {
@@ -52,24 +72,25 @@ class SegmentBuilder {
     uint32_t offset;  // of the record in its segment
     bool operator==(const Entry&) const = default;
   };
+  SegmentSpan span_;
   std::vector<Entry> entries_;
 };
 
-// Which records of a segment carry a term: bit i is the segment's record i.
+// Which records of a segment carry a term: bit i is the segment's record i, counted from its begin.
 using Postings = std::bitset<kSegmentRecords>;
 
 class SegmentReader {
  public:
   static absl::StatusOr<SegmentReader> Prepare(const Database& db);
-  // Segments that are indexed: all from the first on.
-  absl::StatusOr<uint64_t> Count();
+  // The closed segments, all of which are indexed, in order. kDataLoss if they leave a gap.
+  absl::StatusOr<std::vector<SegmentSpan>> List();
   // Clears the bits of `postings` whose records lack the term; false when none is left.
   absl::StatusOr<bool> Narrow(uint64_t segment, Term term, Postings& postings);
 
  private:
   absl::StatusOr<std::string> Page(int64_t id);
 
-  Statement last_page_;
+  Statement segments_;
   Statement page_;
 };
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <absl/time/civil_time.h>
 #include <absl/time/clock.h>
+#include <absl/time/time.h>
 
 #include "audit/concat.h"
 #include "audit/writer.h"
@@ -22,6 +24,14 @@ constexpr int kLogPagesMax = 4'096;
 constexpr size_t kBatchBytesMax = 8U << 20;
 constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
 
+// The period that a time lies in, as a number that grows.
+int64_t PeriodOf(SegmentPeriod period, int64_t time_us) {
+  static const absl::TimeZone kChina = absl::FixedTimeZone(8 * 60 * 60);
+  const absl::Time time = absl::FromUnixMicros(time_us);
+  return period == SegmentPeriod::kDay ? absl::ToCivilDay(time, kChina) - absl::CivilDay()
+                                       : absl::ToCivilMonth(time, kChina) - absl::CivilMonth();
+}
+
 }  // namespace
 
 // The life of a record: Queue -> Batch -> Encode -> Hash -> Commit -> Checkpoint -> Reply.
@@ -31,7 +41,9 @@ constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
 void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   // Batch: places in the sequence. Time never falls, whatever the clock does. A crash up to Commit
   // leaves nothing either.
-  const int64_t time_us = last_time_us_ = std::max(last_time_us_, NowUs());
+  const int64_t time_us = std::max(last_time_us_, NowUs());
+  absl::Status status = SegmentIsOver(time_us) ? CloseSegment() : absl::OkStatus();
+  last_time_us_ = time_us;
   const uint64_t first_seq = tree_.size();
 
   // Encode, and note what the search index will say; that is built behind the records.
@@ -41,7 +53,7 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
     const uint64_t seq = first_seq + receipts_.size();
     const std::string_view encoded = AppendToBatch(seq, time_us, pending.body, records_);
     receipts_.push_back({.seq = seq, .time_us = time_us, .leaf = LeafHash(encoded)});
-    segment_.Add(seq, encoded);
+    segment_.Add(seq, time_us, encoded);
     NoteExchange(pending.kind, pending.exchange, seq);
   }
 
@@ -60,7 +72,7 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   // Commit: one transaction, one fsync. A crash inside leaves all of the batch or nothing; what it
   // leaves is found at Open, beyond the last checkpoint, and recorded as recovered.
   const Clock::time_point begin = Clock::now();
-  absl::Status status = watch_.CheckSpace(options_.free_bytes_min);
+  if (status.ok()) status = watch_.CheckSpace(options_.free_bytes_min);
   if (status.ok()) status = Commit(batch, first_seq, time_us);
   // The files may have been deleted meanwhile, and the fsync gone to nowhere.
   if (status.ok()) status = watch_.CheckIdentity();
@@ -177,8 +189,8 @@ absl::Status Ledger::Writer::TendStore() {
   if (Clock::now() >= checkpoint_due_) {
     if (absl::Status status = SignCheckpoint(); !status.ok()) return status;
   }
-  if (tree_.size() / kSegmentRecords > indexed_) {
-    if (absl::Status status = IndexSegment(); !status.ok()) return status;
+  if (SegmentIsOver(NowUs())) {
+    if (absl::Status status = CloseSegment(); !status.ok()) return status;
   }
   if (db_.LogPages() > kLogPagesMax || erased_) {
     if (absl::Status status = db_.MoveLog(erased_); !status.ok()) return status;
@@ -187,27 +199,55 @@ absl::Status Ledger::Writer::TendStore() {
   return watch_.CheckIdentity();
 }
 
+bool Ledger::Writer::SegmentIsOver(int64_t time_us) const {
+  const SegmentSpan& segment = segment_.span();
+  return segment.count == kSegmentRecords ||
+         (segment.count > 0 && PeriodOf(options_.segment_period, time_us) >
+                                   PeriodOf(options_.segment_period, segment.last_us));
+}
+
+// A segment ends under a checkpoint over exactly its end, so that it can be verified alone. Where
+// the records go on behind it, which a crash may leave, the tree of that size is signed once more.
+absl::Status Ledger::Writer::CheckpointOver(uint64_t size) {
+  if (tree_.size() == size) {
+    return checkpoint_size_ == size ? absl::OkStatus() : SignCheckpoint();
+  }
+  absl::StatusOr<Hash> root = RootAt(size, tables_->Nodes(tree_.size()));
+  if (!root.ok()) return root.status();
+  const std::string note = key_->Sign({.origin = origin_, .size = size, .root = *root});
+  if (note.empty()) return absl::InternalError("OpenSSL cannot sign a checkpoint");
+  sql_.insert_checkpoint.Bind(1, size);
+  sql_.insert_checkpoint.BindText(2, note);
+  return sql_.insert_checkpoint.Run();
+}
+
 // One transaction for a segment's pages and the mark that says where Open may begin to read, with
-// the exchanges that were open there. A crash before leaves the segment to be read and indexed at
+// the exchanges that were open there. A crash before leaves the segment to be read and closed at
 // Open.
-absl::Status Ledger::Writer::IndexSegment() {
-  std::string mark = Concat((indexed_ + 1) * kSegmentRecords);
+absl::Status Ledger::Writer::CloseSegment() {
+  const SegmentSpan span = segment_.span();
+  if (absl::Status status = CheckpointOver(span.end()); !status.ok()) return status;
+  std::string mark = Concat(span.end());
   std::vector<uint64_t> prompts;
   for (const auto& [exchange, seq] : open_exchanges_) prompts.push_back(seq);
   std::sort(prompts.begin(), prompts.end());
   for (const uint64_t seq : prompts) mark += Concat(" ", seq);
 
   if (absl::Status status = sql_.begin.Run(); !status.ok()) return status;
-  for (const IndexPage& page : segment_.Finish(indexed_)) {
+  sql_.insert_segment.Bind(1, span.number);
+  sql_.insert_segment.Bind(2, span.begin);
+  sql_.insert_segment.Bind(3, span.count);
+  sql_.insert_segment.Bind(4, span.first_us);
+  sql_.insert_segment.Bind(5, span.last_us);
+  if (absl::Status status = sql_.insert_segment.Run(); !status.ok()) return status;
+  for (const IndexPage& page : segment_.Finish()) {
     sql_.insert_page.Bind(1, page.id);
     sql_.insert_page.BindBlob(2, page.bytes);
     if (absl::Status status = sql_.insert_page.Run(); !status.ok()) return status;
   }
   sql_.set_mark.BindText(1, mark);
   if (absl::Status status = sql_.set_mark.Run(); !status.ok()) return status;
-  if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
-  ++indexed_;
-  return absl::OkStatus();
+  return sql_.commit.Run();
 }
 
 void Ledger::Writer::Run() {
@@ -279,7 +319,7 @@ void Ledger::Writer::Shut(const absl::Status& reason) {
 
 // A batch ends where a segment does, so that the mark there is exact.
 ptrdiff_t Ledger::Writer::BatchRecordsMax() const {
-  const uint64_t room = kSegmentRecords - tree_.size() % kSegmentRecords;
+  const uint64_t room = kSegmentRecords - segment_.span().count;
   return static_cast<ptrdiff_t>(std::min(options_.batch_records_max, room));
 }
 

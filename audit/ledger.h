@@ -47,6 +47,9 @@ enum class ContentMode : uint8_t {
   kEncrypted,  // the text, encrypted, beside the tree; the ciphertext's digest in the record
 };
 
+// How much time one segment of the ledger may cover; days and months are those of China (UTC+8).
+enum class SegmentPeriod : uint8_t { kDay, kMonth };
+
 struct LedgerOptions {
   std::string dir;
   // Origin of the log in its checkpoints, a schema-less URL; used when the ledger is created.
@@ -58,7 +61,8 @@ struct LedgerOptions {
   // The most that Append may be asked to keep. With kEncrypted, Open needs the key-encryption key,
   // and creates it with the ledger.
   ContentMode content = ContentMode::kNone;
-  std::string content_key_file = {};     // empty: content.key in `dir`
+  std::string content_key_file = {};  // empty: content.key in `dir`
+  SegmentPeriod segment_period = SegmentPeriod::kMonth;
   std::string vfs = {};                  // SQLite VFS by name; empty: the default
   std::function<int64_t()> now_us = {};  // microseconds since the epoch; empty: the clock
 };

@@ -147,7 +147,7 @@ class Reader::Impl {
 
   absl::StatusOr<uint64_t> FirstBelow(uint64_t size, int64_t time_us);
   absl::Status SearchBatches(uint64_t begin, uint64_t end, Search& search);
-  absl::Status SearchSegment(uint64_t segment, Search& search);
+  absl::Status SearchSegment(const SegmentSpan& segment, Search& search);
   static absl::Status Consider(std::string_view encoded, Search& search);
 
   std::string dir_;
@@ -253,17 +253,17 @@ absl::Status Reader::Impl::SearchBatches(uint64_t begin, uint64_t end, Search& s
 }
 
 // Looks at the records of a segment that the index names, newest first.
-absl::Status Reader::Impl::SearchSegment(uint64_t segment, Search& search) {
+absl::Status Reader::Impl::SearchSegment(const SegmentSpan& segment, Search& search) {
   Postings postings;
   postings.set();
   for (const Term term : search.filter.terms) {
-    absl::StatusOr<bool> left = segments_->Narrow(segment, term, postings);
+    absl::StatusOr<bool> left = segments_->Narrow(segment.number, term, postings);
     if (!left.ok()) return left.status();
     if (!*left) return absl::OkStatus();
   }
-  const uint64_t base = segment * kSegmentRecords;
+  const uint64_t base = segment.begin;
   const uint64_t begin = std::max(search.begin, base);
-  uint64_t end = std::min(search.end, base + kSegmentRecords);
+  uint64_t end = std::min(search.end, segment.end());
   // Named records that lie close together come in one walk over their batches.
   while (end > begin && !search.Full()) {
     while (end > begin && !postings.test(end - 1 - base)) --end;
@@ -281,7 +281,7 @@ absl::StatusOr<QueryPage> Reader::Impl::Find(const Query& query) {
   if (!snapshot.status().ok()) return snapshot.status();
   absl::StatusOr<uint64_t> size = tables_->Size();
   if (!size.ok()) return size.status();
-  absl::StatusOr<uint64_t> segments = segments_->Count();
+  absl::StatusOr<std::vector<SegmentSpan>> segments = segments_->List();
   if (!segments.ok()) return segments.status();
 
   Search search{.filter = Filter(query), .begin = 0, .end = *size, .found = {}};
@@ -299,12 +299,13 @@ absl::StatusOr<QueryPage> Reader::Impl::Find(const Query& query) {
 
   // What no index covers is looked at record by record; so is everything when nothing but time is
   // asked for.
-  const uint64_t indexed = search.filter.terms.empty() ? 0 : *segments * kSegmentRecords;
+  const uint64_t indexed =
+      search.filter.terms.empty() || segments->empty() ? 0 : segments->back().end();
   absl::Status status = SearchBatches(std::max(search.begin, indexed), search.end, search);
   search.end = std::min(search.end, indexed);
-  for (uint64_t behind = (search.end + kSegmentRecords - 1) / kSegmentRecords;
-       status.ok() && !search.Full() && behind * kSegmentRecords > search.begin; --behind) {
-    status = SearchSegment(behind - 1, search);
+  for (auto segment = segments->rbegin(); segment != segments->rend(); ++segment) {
+    if (!status.ok() || search.Full() || segment->end() <= search.begin) break;
+    if (segment->begin < search.end) status = SearchSegment(*segment, search);
   }
   if (!status.ok()) return status;
 

@@ -82,7 +82,9 @@ absl::Status Ledger::Writer::OpenStore() {
   status.Update(prepare("COMMIT", sql_.commit));
   status.Update(prepare("INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_batch));
   status.Update(prepare("INSERT INTO nodes VALUES(?1, ?2)", sql_.insert_node));
-  status.Update(prepare("INSERT INTO checkpoints VALUES(?1, ?2)", sql_.insert_checkpoint));
+  status.Update(
+      prepare("INSERT OR IGNORE INTO checkpoints VALUES(?1, ?2)", sql_.insert_checkpoint));
+  status.Update(prepare("INSERT INTO segments VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_segment));
   status.Update(prepare("INSERT INTO index_pages VALUES(?1, ?2)", sql_.insert_page));
   status.Update(prepare("INSERT OR REPLACE INTO marks VALUES('open', ?1)", sql_.set_mark));
   status.Update(prepare("INSERT INTO contents VALUES(?1, ?2, ?3)", sql_.insert_content));
@@ -197,10 +199,14 @@ absl::Status Ledger::Writer::ReadMark() {
   std::istringstream mark{std::string(read->Bytes(0))};
   uint64_t begin = 0;
   mark >> begin;
-  if (begin == 0 || begin % kSegmentRecords != 0 || begin > tree_.size()) {
+  absl::StatusOr<SegmentReader> reader = SegmentReader::Prepare(db_);
+  if (!reader.ok()) return reader.status();
+  absl::StatusOr<std::vector<SegmentSpan>> segments = reader->List();
+  if (!segments.ok()) return WithAdvice(segments.status(), kRestore);
+  if (segments->empty() || begin != segments->back().end() || begin > tree_.size()) {
     return absl::DataLossError(Concat("the store's mark of open exchanges is damaged; ", kRestore));
   }
-  indexed_ = begin / kSegmentRecords;
+  segment_ = SegmentBuilder(segments->size(), begin);
   for (uint64_t seq = 0; mark >> seq;) {
     absl::StatusOr<std::string> encoded = tables_->Get(seq);
     absl::StatusOr<Record> record =
@@ -217,30 +223,40 @@ absl::Status Ledger::Writer::ReadMark() {
 absl::Status Ledger::Writer::ReadTail() {
   if (absl::Status status = ReadMark(); !status.ok()) return status;
   const uint64_t size = tree_.size();
-  absl::Status status =
-      tables_->Scan(indexed_ * kSegmentRecords, size, [this](const Batch& batch) -> absl::Status {
-        absl::StatusOr<std::vector<std::string_view>> records = SplitRecords(batch);
-        if (!records.ok()) return records.status();
-        absl::StatusOr<std::vector<Hash>> leaves = SplitLeaves(batch);
-        if (!leaves.ok()) return leaves.status();
-        uint64_t seq = batch.first_seq;
-        for (const std::string_view encoded : *records) {
-          absl::StatusOr<Record> record = Decode(encoded);
-          if (!record.ok() || record->seq != seq || record->time_us < last_time_us_ ||
-              LeafHash(encoded) != (*leaves)[seq - batch.first_seq]) {
-            return absl::DataLossError(Concat("record ", seq, " was damaged or altered"));
-          }
-          last_time_us_ = record->time_us;
-          segment_.Add(seq, encoded);
-          NoteExchange(record->kind, record->exchange, seq);
-          ++seq;
-        }
-        // A crash came between a segment's last record and its index.
-        return seq % kSegmentRecords == 0 ? IndexSegment() : absl::OkStatus();
-      });
-  if (!status.ok()) return WithAdvice(status, kRestore);
   stats_.size = size;
   recovered_from_ = checkpoint_size_;
+  while (segment_.span().end() < size) {
+    const uint64_t begin = segment_.span().begin;
+    const uint64_t end = std::min(begin + kSegmentRecords, size);
+    absl::Status status =
+        tables_->Scan(begin, end, [this](const Batch& batch) { return ReadBatchAgain(batch); });
+    if (status.ok() && segment_.span().end() != end) {
+      status = absl::DataLossError(Concat("the batches before record ", end, " leave a gap"));
+    }
+    // A crash came between a segment's last record and its closing.
+    if (status.ok() && end - begin == kSegmentRecords) status = CloseSegment();
+    if (!status.ok()) return WithAdvice(status, kRestore);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::Writer::ReadBatchAgain(const Batch& batch) {
+  absl::StatusOr<std::vector<std::string_view>> records = SplitRecords(batch);
+  if (!records.ok()) return records.status();
+  absl::StatusOr<std::vector<Hash>> leaves = SplitLeaves(batch);
+  if (!leaves.ok()) return leaves.status();
+  uint64_t seq = batch.first_seq;
+  for (const std::string_view encoded : *records) {
+    absl::StatusOr<Record> record = Decode(encoded);
+    if (!record.ok() || record->seq != seq || record->time_us < last_time_us_ ||
+        LeafHash(encoded) != (*leaves)[seq - batch.first_seq]) {
+      return absl::DataLossError(Concat("record ", seq, " was damaged or altered"));
+    }
+    last_time_us_ = record->time_us;
+    segment_.Add(seq, record->time_us, encoded);
+    NoteExchange(record->kind, record->exchange, seq);
+    ++seq;
+  }
   return absl::OkStatus();
 }
 

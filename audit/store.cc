@@ -7,7 +7,7 @@
 namespace weir::audit {
 namespace {
 
-constexpr int kFormat = 1;  // PRAGMA user_version of the tables below
+constexpr int kFormat = 2;  // PRAGMA user_version of the tables below
 
 // One row for one commit of records. Nothing is ever changed once written, except the marks, and
 // nothing deleted, except the keys of erased content.
@@ -19,6 +19,9 @@ constexpr char kTables[] = R"sql(
     leaves BLOB NOT NULL, records BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS nodes(id INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS segments(
+    number INTEGER PRIMARY KEY, begin INTEGER NOT NULL, count INTEGER NOT NULL,
+    first_us INTEGER NOT NULL, last_us INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS index_pages(id INTEGER PRIMARY KEY, page BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS contents(
     seq INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;
@@ -28,7 +31,7 @@ constexpr char kTables[] = R"sql(
   CREATE INDEX IF NOT EXISTS content_keys_by_subject ON content_keys(subject);
   CREATE TABLE IF NOT EXISTS marks(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT,
     WITHOUT ROWID;
-  PRAGMA user_version = 1;
+  PRAGMA user_version = 2;
   COMMIT;
 )sql";
 

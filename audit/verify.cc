@@ -28,7 +28,7 @@ class Verification {
   bool CheckRecord(uint64_t seq, const Batch& batch, std::string_view encoded, const Hash& stored);
   bool CheckContent(uint64_t seq, const std::string& digest);
   bool CheckNodes();
-  bool CheckSegment(uint64_t segment);
+  bool CheckSegment();
   bool CheckMark();
   bool CheckCheckpoints();
   bool CheckEnd();
@@ -46,7 +46,7 @@ class Verification {
 
   Statement batches_, node_, page_, mark_, checkpoints_, contents_;
   bool has_content_ = false;  // contents_ stands on one that is still to be checked
-  uint64_t segments_ = 0;     // that the index covers
+  std::vector<SegmentSpan> segments_;
 
   CompactRange tree_;
   std::vector<std::pair<int64_t, Hash>> finished_nodes_;
@@ -92,9 +92,9 @@ bool Verification::Prepare() {
   };
   absl::StatusOr<SegmentReader> segments = SegmentReader::Prepare(db_);
   if (!segments.ok()) return Bad(Concat(segments.status().message()));
-  absl::StatusOr<uint64_t> count = segments->Count();
-  if (!count.ok()) return Bad(Concat(count.status().message()));
-  segments_ = *count;
+  absl::StatusOr<std::vector<SegmentSpan>> list = segments->List();
+  if (!list.ok()) return Bad(Concat(list.status().message()));
+  segments_ = *std::move(list);
   return prepare("SELECT * FROM batches ORDER BY first_seq", batches_) &&
          prepare("SELECT hash FROM nodes WHERE id = ?1", node_) &&
          prepare("SELECT page FROM index_pages WHERE id = ?1", page_) &&
@@ -131,7 +131,7 @@ bool Verification::CheckRecord(uint64_t seq, const Batch& batch, std::string_vie
     }
   }
   if (!CheckContent(seq, record->content_digest)) return false;
-  segment_.Add(seq, encoded);
+  segment_.Add(seq, record->time_us, encoded);
   tree_.Append(leaf, [this](int level, uint64_t index, const Hash& hash) {
     if (level == 0 || level % kTileHeight != 0) return;
     finished_nodes_.emplace_back(NodeId(level / kTileHeight, index), hash);
@@ -168,36 +168,37 @@ bool Verification::CheckNodes() {
   return true;
 }
 
-bool Verification::CheckSegment(uint64_t segment) {
-  const std::vector<IndexPage> pages = segment_.Finish(segment);
-  // The index is built behind the records; what it does not cover yet is not searched by it.
-  if (segment >= segments_) return true;
-  for (const IndexPage& page : pages) {
+// What stands about a closed segment, and its index, when its last record has been seen.
+bool Verification::CheckSegment() {
+  const SegmentSpan span = segment_.span();
+  if (span != segments_[span.number]) {
+    return Bad(span.begin, Concat("what the store says of segment ", span.number, ", from record ",
+                                  span.begin, " on, was altered"));
+  }
+  for (const IndexPage& page : segment_.Finish()) {
     page_.Bind(1, page.id);
     const bool same = Next(page_) && page_.Bytes(0) == page.bytes;
     page_.Reset();
     if (!same) {
-      return Bad(segment * kSegmentRecords,
-                 Concat("the search index of the records ", segment * kSegmentRecords, " to ",
-                        (segment + 1) * kSegmentRecords - 1, " was altered at its page ", page.id));
+      return Bad(span.begin, Concat("the search index of the records ", span.begin, " to ",
+                                    span.end() - 1, " was altered at its page ", page.id));
     }
     ++pages_;
   }
-  return segment + 1 < segments_ || CheckMark();
+  return span.number + 1 < segments_.size() || CheckMark();
 }
 
 // The mark tells Open which exchanges were open where the index ends.
 bool Verification::CheckMark() {
-  std::string expected = Concat(segments_ * kSegmentRecords);
+  std::string expected = Concat(segments_.back().end());
   std::vector<uint64_t> prompts;
   for (const auto& [exchange, seq] : open_exchanges_) prompts.push_back(seq);
   std::sort(prompts.begin(), prompts.end());
   for (const uint64_t seq : prompts) expected += Concat(" ", seq);
   const bool same = Next(mark_) && mark_.Bytes(0) == "open" && mark_.Bytes(1) == expected;
   if (same) return true;
-  return Bad(segments_ * kSegmentRecords,
-             Concat("the mark of the exchanges open before record ", segments_ * kSegmentRecords,
-                    " was altered or is missing"));
+  return Bad(segments_.back().end(), Concat("the mark of the exchanges open before record ",
+                                            segments_.back().end(), " was altered or is missing"));
 }
 
 // Checks the checkpoints over exactly the records so far.
@@ -245,7 +246,10 @@ bool Verification::CheckBatch(const Batch& batch) {
   for (size_t i = 0; i < records->size(); ++i) {
     if (!CheckRecord(first + i, batch, (*records)[i], (*leaves)[i]) || !CheckNodes()) return false;
     const uint64_t size = tree_.size();
-    if (size % kSegmentRecords == 0 && !CheckSegment(size / kSegmentRecords - 1)) return false;
+    const uint64_t number = segment_.span().number;
+    if (number < segments_.size() && segments_[number].end() == size && !CheckSegment()) {
+      return false;
+    }
     if (has_checkpoint_ && checkpoints_.Uint(0) <= size && !CheckCheckpoints()) return false;
   }
   return true;
@@ -283,8 +287,13 @@ bool Verification::CheckEnd() {
   if (latest->size == last_checkpoint_size_ && latest->size > 0 && latest_ != last_note_) {
     return Bad("ledger.checkpoint is not the store's last checkpoint");
   }
+  if (segment_.span().number != segments_.size()) {
+    return Bad(tree_.size(), Concat("the store speaks of segment ", segments_.size() - 1,
+                                    ", whose records end at ", segments_.back().end(),
+                                    ", but there are only ", tree_.size()));
+  }
   return Count("nodes", nodes_) && Count("index_pages", pages_) &&
-         Count("marks", segments_ > 0 ? 1 : 0);
+         Count("marks", segments_.empty() ? 0 : 1);
 }
 
 VerifyReport Verification::Run() {

@@ -71,6 +71,7 @@ class Ledger::Writer {
   absl::Status LoadTree();
   absl::Status ReadMark();
   absl::Status ReadTail();
+  absl::Status ReadBatchAgain(const Batch& batch);
   absl::Status RecordRecovery();
 
   // The writer thread (ledger.cc).
@@ -82,7 +83,9 @@ class Ledger::Writer {
   void Enqueue(Pending pending);
   absl::Status SignCheckpoint();
   absl::Status TendStore();
-  absl::Status IndexSegment();
+  bool SegmentIsOver(int64_t time_us) const;
+  absl::Status CloseSegment();
+  absl::Status CheckpointOver(uint64_t size);
   void NoteExchange(RecordKind kind, const std::string& exchange, uint64_t seq);
   void Shut(const absl::Status& reason);
   ptrdiff_t BatchRecordsMax() const;
@@ -99,8 +102,8 @@ class Ledger::Writer {
   Database db_;
   std::unique_ptr<Tables> tables_;
   struct Statements {
-    Statement begin, commit, insert_batch, insert_node, insert_checkpoint, insert_page, set_mark,
-        insert_content, insert_key, delete_keys;
+    Statement begin, commit, insert_batch, insert_node, insert_checkpoint, insert_segment,
+        insert_page, set_mark, insert_content, insert_key, delete_keys;
   };
   Statements sql_;
   bool erased_ = false;  // keys were deleted and may still stand in the log
@@ -111,8 +114,7 @@ class Ledger::Writer {
   uint64_t checkpoint_size_ = 0;
   uint64_t recovered_from_ = 0;  // the records from here on were found beyond the last checkpoint
   absl::flat_hash_map<std::string, uint64_t> open_exchanges_;  // to the number of its prompt
-  SegmentBuilder segment_;  // the terms of the records that are not yet indexed
-  uint64_t indexed_ = 0;    // segments in the search index
+  SegmentBuilder segment_;  // the records behind the last closed segment
   std::string records_;     // the batch being encoded
   std::string leaves_;
   std::vector<Receipt> receipts_;
