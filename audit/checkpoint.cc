@@ -3,41 +3,23 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <utility>
 
 #include <absl/status/status.h>
 #include <absl/strings/escaping.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include "audit/concat.h"
 
 namespace weir::audit {
 namespace {
 
-constexpr char kEd25519 = 0x01;  // the algorithm byte of signed-note keys
-constexpr size_t kKeyBytes = 32;
-constexpr size_t kSignatureBytes = 64;
 constexpr size_t kKeyIdBytes = 4;
 constexpr std::string_view kSignaturePrefix = "\xE2\x80\x94 ";  // em dash, space
 constexpr std::string_view kPrivatePrefix = "PRIVATE+KEY+";
 // A note with more is refused before any signature is verified; Go's reader has the same bound.
 constexpr size_t kSignaturesMax = 100;
-
-struct KeyDeleter {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-struct ContextDeleter {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-using KeyPtr = std::unique_ptr<EVP_PKEY, KeyDeleter>;
-using ContextPtr = std::unique_ptr<EVP_MD_CTX, ContextDeleter>;
-
-const unsigned char* Bytes(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
 
 // Unlike absl::Base64Unescape: one text for one value, nothing skipped.
 std::optional<std::string> Base64Decode(std::string_view text) {
@@ -80,8 +62,9 @@ bool IsName(std::string_view name) {
   return true;
 }
 
-absl::StatusOr<uint32_t> KeyId(std::string_view name, std::string_view public_key) {
-  const std::string text = Concat(name, "\n", std::string_view(&kEd25519, 1), public_key);
+absl::StatusOr<uint32_t> KeyId(std::string_view name, SignatureAlgorithm algorithm,
+                               std::string_view public_key) {
+  const std::string text = Concat(name, "\n", KeyType(algorithm), public_key);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int length = 0;
   if (EVP_Digest(text.data(), text.size(), digest, &length, EVP_sha256(), nullptr) != 1) {
@@ -96,14 +79,22 @@ std::string KeyIdBytes(uint32_t id) {
           static_cast<char>(id)};
 }
 
-// "<name>+<hex8 id>+<base64 of the algorithm byte and 32 bytes>", of public and private keys.
+// "<name>+<hex8 id>+<base64 of the type and the key>", of public and private keys.
 struct KeyText {
   std::string name;
   uint32_t id = 0;
+  SignatureAlgorithm algorithm = SignatureAlgorithm::kEd25519;
   std::string key;
 };
 
-absl::StatusOr<KeyText> ParseKeyText(std::string_view text) {
+std::string FormatKey(std::string_view name, uint32_t id, SignatureAlgorithm algorithm,
+                      std::string_view key) {
+  return Concat(name, "+", Hex8(id), "+", absl::Base64Escape(Concat(KeyType(algorithm), key)));
+}
+
+// `key_bytes`: how long a key of an algorithm is.
+absl::StatusOr<KeyText> ParseKeyText(std::string_view text,
+                                     size_t (*key_bytes)(SignatureAlgorithm algorithm)) {
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
   const size_t first = text.find('+');
   const size_t second = first == std::string_view::npos ? first : text.find('+', first + 1);
@@ -114,41 +105,20 @@ absl::StatusOr<KeyText> ParseKeyText(std::string_view text) {
   parsed.name = std::string(text.substr(0, first));
   const std::string_view hex = text.substr(first + 1, second - first - 1);
   const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), parsed.id, 16);
-  std::optional<std::string> bytes = Base64Decode(text.substr(second + 1));
+  const std::optional<std::string> bytes = Base64Decode(text.substr(second + 1));
   if (!IsName(parsed.name) || hex.size() != 8 || error != std::errc() ||
-      end != hex.data() + hex.size() || !bytes || bytes->size() != 1 + kKeyBytes) {
+      end != hex.data() + hex.size() || !bytes || bytes->empty()) {
     return absl::InvalidArgumentError("a key is written <name>+<8 hex digits>+<base64>");
   }
-  if ((*bytes)[0] != kEd25519) {
-    return absl::InvalidArgumentError("the key is of another algorithm than Ed25519");
+  for (const SignatureAlgorithm algorithm :
+       {SignatureAlgorithm::kEd25519, SignatureAlgorithm::kSm2}) {
+    if (!bytes->starts_with(KeyType(algorithm))) continue;
+    parsed.algorithm = algorithm;
+    parsed.key = bytes->substr(KeyType(algorithm).size());
+    if (parsed.key.size() == key_bytes(algorithm)) return parsed;
+    return absl::InvalidArgumentError("the key is longer or shorter than its algorithm's are");
   }
-  parsed.key = bytes->substr(1);
-  return parsed;
-}
-
-absl::StatusOr<std::string> PublicKey(std::string_view seed) {
-  const KeyPtr key(
-      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, Bytes(seed), seed.size()));
-  std::string bytes(kKeyBytes, '\0');
-  size_t length = bytes.size();
-  if (!key ||
-      EVP_PKEY_get_raw_public_key(key.get(), reinterpret_cast<unsigned char*>(bytes.data()),
-                                  &length) != 1 ||
-      length != kKeyBytes) {
-    return absl::InternalError("OpenSSL cannot derive the Ed25519 public key");
-  }
-  return bytes;
-}
-
-bool Ed25519Verifies(std::string_view public_key, std::string_view text,
-                     std::string_view signature) {
-  const KeyPtr key(
-      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Bytes(public_key), public_key.size()));
-  const ContextPtr context(EVP_MD_CTX_new());
-  return key && context &&
-         EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
-         EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(text),
-                          text.size()) == 1;
+  return absl::InvalidArgumentError("the key is of another algorithm than Ed25519 and SM2");
 }
 
 struct Signature {
@@ -223,19 +193,29 @@ std::string Checkpoint::Text() const {
   return Concat(origin, "\n", size, "\n", Base64(root), "\n");
 }
 
-absl::StatusOr<SigningKey> SigningKey::Generate(std::string_view name) {
+absl::StatusOr<SigningKey> SigningKey::Generate(std::string_view name,
+                                                SignatureAlgorithm algorithm) {
   if (!IsName(name)) {
     return absl::InvalidArgumentError(Concat(
         "\"", name, "\" cannot name a key: it must be a URL without scheme, white space or '+'"));
   }
+  absl::StatusOr<std::string> private_key = NewPrivateKey(algorithm);
+  if (!private_key.ok()) return private_key.status();
+  return FromPrivateKey(name, algorithm, *std::move(private_key));
+}
+
+absl::StatusOr<SigningKey> SigningKey::FromPrivateKey(std::string_view name,
+                                                      SignatureAlgorithm algorithm,
+                                                      std::string private_key) {
+  absl::StatusOr<std::string> public_key = PublicKeyOf(algorithm, private_key);
+  if (!public_key.ok()) return public_key.status();
+  absl::StatusOr<uint32_t> id = KeyId(name, algorithm, *public_key);
+  if (!id.ok()) return id.status();
   SigningKey key;
   key.name_ = std::string(name);
-  key.seed_.resize(kKeyBytes);
-  if (RAND_priv_bytes(reinterpret_cast<unsigned char*>(key.seed_.data()), kKeyBytes) != 1) {
-    return absl::InternalError("OpenSSL has no random bytes for a new key");
-  }
-  absl::StatusOr<std::string> public_key = PublicKey(key.seed_);
-  if (!public_key.ok()) return public_key.status();
+  key.id_ = *id;
+  key.algorithm_ = algorithm;
+  key.private_key_ = std::move(private_key);
   key.public_key_ = *std::move(public_key);
   return key;
 }
@@ -244,55 +224,43 @@ absl::StatusOr<SigningKey> SigningKey::Parse(std::string_view text) {
   if (!text.starts_with(kPrivatePrefix)) {
     return absl::InvalidArgumentError("a private key begins with PRIVATE+KEY+");
   }
-  absl::StatusOr<KeyText> parsed = ParseKeyText(text.substr(kPrivatePrefix.size()));
+  absl::StatusOr<KeyText> parsed =
+      ParseKeyText(text.substr(kPrivatePrefix.size()),
+                   [](SignatureAlgorithm /*algorithm*/) { return kPrivateKeyBytes; });
   if (!parsed.ok()) return parsed.status();
-  absl::StatusOr<std::string> public_key = PublicKey(parsed->key);
-  if (!public_key.ok()) return public_key.status();
-  absl::StatusOr<uint32_t> id = KeyId(parsed->name, *public_key);
-  if (!id.ok()) return id.status();
-  if (*id != parsed->id) {
+  absl::StatusOr<SigningKey> key =
+      FromPrivateKey(parsed->name, parsed->algorithm, std::move(parsed->key));
+  if (key.ok() && key->id_ != parsed->id) {
     return absl::InvalidArgumentError("the key's id does not fit its name and bytes");
   }
-  SigningKey key;
-  key.name_ = std::move(parsed->name);
-  key.seed_ = std::move(parsed->key);
-  key.public_key_ = *std::move(public_key);
   return key;
 }
 
 std::string SigningKey::ToString() const {
-  return Concat(kPrivatePrefix, name_, "+", Hex8(KeyId(name_, public_key_).value_or(0)), "+",
-                absl::Base64Escape(Concat(std::string_view(&kEd25519, 1), seed_)));
+  return Concat(kPrivatePrefix, FormatKey(name_, id_, algorithm_, private_key_));
 }
 
 std::string SigningKey::VerifierKey() const {
-  return Concat(name_, "+", Hex8(KeyId(name_, public_key_).value_or(0)), "+",
-                absl::Base64Escape(Concat(std::string_view(&kEd25519, 1), public_key_)));
+  return FormatKey(name_, id_, algorithm_, public_key_);
 }
 
 std::string SigningKey::Sign(const Checkpoint& checkpoint) const {
   const std::string text = checkpoint.Text();
-  const KeyPtr key(
-      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, Bytes(seed_), seed_.size()));
-  const ContextPtr context(EVP_MD_CTX_new());
-  std::string signature(kSignatureBytes, '\0');
-  size_t length = signature.size();
-  const absl::StatusOr<uint32_t> id = KeyId(name_, public_key_);
-  if (!id.ok() || !key || !context ||
-      EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1 ||
-      EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &length,
-                     Bytes(text), text.size()) != 1 ||
-      length != kSignatureBytes) {
-    return "";
-  }
-  return Concat(text, "\n", kSignaturePrefix, name_, " ",
-                absl::Base64Escape(Concat(KeyIdBytes(*id), signature)), "\n");
+  const std::string line = SignatureLine(text);
+  return line.empty() ? "" : Concat(text, "\n", line);
+}
+
+std::string SigningKey::SignatureLine(std::string_view text) const {
+  const std::string signature = SignText(algorithm_, private_key_, public_key_, text);
+  if (signature.empty()) return "";
+  return Concat(kSignaturePrefix, name_, " ",
+                absl::Base64Escape(Concat(KeyIdBytes(id_), signature)), "\n");
 }
 
 absl::StatusOr<VerifierKey> VerifierKey::Parse(std::string_view vkey) {
-  absl::StatusOr<KeyText> parsed = ParseKeyText(vkey);
+  absl::StatusOr<KeyText> parsed = ParseKeyText(vkey, PublicKeyBytes);
   if (!parsed.ok()) return parsed.status();
-  absl::StatusOr<uint32_t> id = KeyId(parsed->name, parsed->key);
+  absl::StatusOr<uint32_t> id = KeyId(parsed->name, parsed->algorithm, parsed->key);
   if (!id.ok()) return id.status();
   if (*id != parsed->id) {
     return absl::InvalidArgumentError("the key's id does not fit its name and bytes");
@@ -300,6 +268,7 @@ absl::StatusOr<VerifierKey> VerifierKey::Parse(std::string_view vkey) {
   VerifierKey key;
   key.name_ = std::move(parsed->name);
   key.id_ = parsed->id;
+  key.algorithm_ = parsed->algorithm;
   key.public_key_ = std::move(parsed->key);
   return key;
 }
@@ -341,7 +310,7 @@ absl::StatusOr<Checkpoint> OpenCheckpoint(std::string_view note,
     bool signed_by_key = false;
     for (const Signature& signature : *signatures) {
       if (signature.name != key.name_ || signature.id != key.id_) continue;
-      if (!Ed25519Verifies(key.public_key_, text, signature.bytes)) {
+      if (!SignatureVerifies(key.algorithm_, key.public_key_, text, signature.bytes)) {
         return absl::InvalidArgumentError(
             Concat("the signature of ", key.name_, " on the checkpoint is not valid"));
       }

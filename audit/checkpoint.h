@@ -1,5 +1,6 @@
 // Signed tree heads as C2SP signed notes (c2sp.org/tlog-checkpoint, c2sp.org/signed-note; the same
-// bytes as Go's sumdb/note). Ed25519 only. Pure functions; thread-safe.
+// bytes as Go's sumdb/note). Signatures are Ed25519's and, where the log signs with both, SM2's
+// (audit/signature.h); tools that know no SM2 pass over its line. Pure functions; thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <absl/status/statusor.h>
 
 #include "audit/merkle.h"
+#include "audit/signature.h"
 
 namespace weir::audit {
 
@@ -30,22 +32,30 @@ struct Checkpoint {
 // The log's private key. Kept in one file of mode 0400, "PRIVATE+KEY+<name>+<id>+<base64>".
 class SigningKey {
  public:
-  static absl::StatusOr<SigningKey> Generate(std::string_view name);
+  static absl::StatusOr<SigningKey> Generate(
+      std::string_view name, SignatureAlgorithm algorithm = SignatureAlgorithm::kEd25519);
   static absl::StatusOr<SigningKey> Parse(std::string_view text);
 
   std::string ToString() const;
-  // "<name>+<hex8 key id>+<base64 of 0x01 and the public key>": what verifiers are given.
+  // "<name>+<hex8 key id>+<base64 of key type and public key>": what verifiers are given.
   std::string VerifierKey() const;
   const std::string& name() const { return name_; }
 
   // The checkpoint as a signed note, signature line included; empty when OpenSSL cannot sign.
   std::string Sign(const Checkpoint& checkpoint) const;
+  // One more signature line for a note whose signed text is `text`; empty when OpenSSL cannot sign.
+  std::string SignatureLine(std::string_view text) const;
 
  private:
+  static absl::StatusOr<SigningKey> FromPrivateKey(std::string_view name,
+                                                   SignatureAlgorithm algorithm,
+                                                   std::string private_key);
   SigningKey() = default;
   std::string name_;
-  std::string seed_;        // 32 bytes
-  std::string public_key_;  // 32 bytes
+  uint32_t id_ = 0;
+  SignatureAlgorithm algorithm_ = SignatureAlgorithm::kEd25519;
+  std::string private_key_;
+  std::string public_key_;
 };
 
 class VerifierKey {
@@ -59,6 +69,7 @@ class VerifierKey {
   VerifierKey() = default;
   std::string name_;
   uint32_t id_ = 0;
+  SignatureAlgorithm algorithm_ = SignatureAlgorithm::kEd25519;
   std::string public_key_;
 };
 
