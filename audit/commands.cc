@@ -99,24 +99,6 @@ bool IsNumber(const std::string& text, uint64_t& number) {
   return !text.empty() && error == std::errc() && parsed == end;
 }
 
-// Every record of an exchange, oldest first.
-absl::StatusOr<std::vector<Found>> FindExchange(Reader& reader, const std::string& exchange) {
-  Query query;
-  query.exchange = exchange;
-  std::vector<Found> records;
-  do {
-    absl::StatusOr<QueryPage> page = reader.Find(query);
-    if (!page.ok()) return page.status();
-    std::move(page->records.begin(), page->records.end(), std::back_inserter(records));
-    query.before_seq = page->next_before_seq;
-  } while (query.before_seq);
-  if (records.empty()) {
-    return absl::NotFoundError(Concat("the ledger has no record of an exchange ", exchange));
-  }
-  std::reverse(records.begin(), records.end());
-  return records;
-}
-
 absl::StatusOr<std::vector<VerifierKey>> ReadKeys(const std::vector<std::string>& files) {
   std::vector<VerifierKey> keys;
   for (const std::string& file : files) {

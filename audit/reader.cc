@@ -558,4 +558,21 @@ absl::StatusOr<VerifyReport> Reader::Verify(const std::vector<VerifierKey>& keys
   return impl_->Verify(keys);
 }
 
+absl::StatusOr<std::vector<Found>> FindExchange(Reader& reader, const std::string& exchange) {
+  Query query;
+  query.exchange = exchange;
+  std::vector<Found> records;
+  do {
+    absl::StatusOr<QueryPage> page = reader.Find(query);
+    if (!page.ok()) return page.status();
+    std::move(page->records.begin(), page->records.end(), std::back_inserter(records));
+    query.before_seq = page->next_before_seq;
+  } while (query.before_seq);
+  if (records.empty()) {
+    return absl::NotFoundError(Concat("the ledger has no record of an exchange ", exchange));
+  }
+  std::reverse(records.begin(), records.end());
+  return records;
+}
+
 }  // namespace weir::audit

@@ -113,6 +113,9 @@ class Reader {
 absl::Status VerifyEvidence(std::string_view proof_text, std::string_view encoded,
                             const std::vector<VerifierKey>& keys);
 
+// Every record of an exchange, oldest first; kNotFound when there is none.
+absl::StatusOr<std::vector<Found>> FindExchange(Reader& reader, const std::string& exchange);
+
 // An evidence file: the record on its first line, the tlog-proof behind it.
 std::string EvidenceFile(const Evidence& evidence);
 // As VerifyEvidence; returns the record that is proved.

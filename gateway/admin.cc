@@ -3,25 +3,63 @@
 #include "gateway/json.h"
 
 namespace weir::gateway {
-namespace {
 
-AdminResponse Text(int status, std::string body) {
+AdminResponse AdminBody(std::string_view media_type, std::string body) {
   AdminResponse response;
-  response.head.status = status;
-  response.head.fields = {{"content-type", "text/plain; charset=utf-8"},
+  response.head.fields = {{"content-type", std::string(media_type)},
                           {"cache-control", "no-store"},
                           {"x-content-type-options", "nosniff"}};
   response.body = std::move(body);
   return response;
 }
 
-AdminResponse Problem(int status, std::string_view detail) {
-  AdminResponse response = Text(status, "{\"type\":\"about:blank\",\"title\":");
-  response.head.fields[0].second = "application/problem+json";
-  AppendJsonString(response.body, ReasonPhrase(status));
-  response.body.append(",\"status\":").append(std::to_string(status)).append(",\"detail\":");
-  AppendJsonString(response.body, detail);
-  response.body += "}\n";
+AdminResponse AdminProblem(int status, std::string_view detail) {
+  std::string body = "{\"type\":\"about:blank\",\"title\":";
+  AppendJsonString(body, ReasonPhrase(status));
+  body.append(",\"status\":").append(std::to_string(status)).append(",\"detail\":");
+  AppendJsonString(body, detail);
+  body += "}\n";
+  AdminResponse response = AdminBody("application/problem+json", std::move(body));
+  response.head.status = status;
+  if (status == 401) response.head.fields.emplace_back("www-authenticate", "Bearer");
+  return response;
+}
+
+AdminResponse AdminProblem(const absl::Status& error) {
+  int status = 500;
+  switch (error.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      status = 400;
+      break;
+    case absl::StatusCode::kUnauthenticated:
+      status = 401;
+      break;
+    case absl::StatusCode::kPermissionDenied:
+      status = 403;
+      break;
+    case absl::StatusCode::kNotFound:
+      status = 404;
+      break;
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAlreadyExists:
+      status = 409;
+      break;
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDataLoss:
+      status = 503;
+      break;
+    default:
+      break;
+  }
+  return AdminProblem(status, std::string(error.message()));
+}
+
+namespace {
+
+AdminResponse Text(int status, std::string body) {
+  AdminResponse response = AdminBody("text/plain; charset=utf-8", std::move(body));
+  response.head.status = status;
   return response;
 }
 
@@ -61,18 +99,18 @@ AdminResponse HandleAdmin(const HttpRequest& request, const AdminState& state,
   const bool known =
       request.path == "/livez" || request.path == "/readyz" || request.path == "/metrics";
   if (!known) {
-    return Problem(404, "The admin plane has /livez, /readyz and /metrics; nothing is here.");
+    return AdminProblem(404,
+                        "The admin plane has /livez, /readyz, /metrics and what "
+                        "/admin/v1/openapi.json lists; nothing is here.");
   }
   if (request.method != "GET") {
-    AdminResponse response = Problem(405, "Use GET.");
+    AdminResponse response = AdminProblem(405, "Use GET.");
     response.head.fields.emplace_back("allow", "GET");
     return response;
   }
   if (request.path == "/livez") return Text(200, "ok\n");
   if (request.path == "/readyz") return Ready(state, request.query == "verbose");
-  AdminResponse response = Text(200, metrics.Render());
-  response.head.fields[0].second = std::string(kMetricsContentType);
-  return response;
+  return AdminBody(kMetricsContentType, metrics.Render());
 }
 
 }  // namespace weir::gateway

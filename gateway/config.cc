@@ -403,28 +403,34 @@ std::optional<std::array<uint8_t, 32>> ParseDigest(std::string_view hex) {
   return digest;
 }
 
-void ReadAppKey(YamlMap& map, policy::App& app) {
-  const std::string secret = ReadSecret(map, "key_env");
-  const std::string hex = map.String("key_sha256", Need::kOptional);
-  if (map.Has("key_env") == map.Has("key_sha256")) {
-    map.AddProblem(
-        map.line(),
-        "an app needs either \"key_env\", the name of the environment variable that holds its "
-        "key, or \"key_sha256\", the key's SHA-256");
+// A secret's SHA-256, by the variable that holds the secret (`KIND_env`) or as it stands in the
+// file
+// (`KIND_sha256`).
+void ReadSecretDigest(YamlMap& map, std::string_view whose, std::string_view kind,
+                      std::array<uint8_t, 32>& digest) {
+  const std::string env = std::string(kind) + "_env";
+  const std::string sha256 = std::string(kind) + "_sha256";
+  const std::string secret = ReadSecret(map, env);
+  const std::string hex = map.String(sha256, Need::kOptional);
+  if (map.Has(env) == map.Has(sha256)) {
+    map.AddProblem(map.line(), std::string(whose) + " needs either " + Quoted(env) +
+                                   ", the name of the environment variable that holds its " +
+                                   std::string(kind) + ", or " + Quoted(sha256) + ", the " +
+                                   std::string(kind) + "'s SHA-256");
     return;
   }
-  if (map.Has("key_env")) {
-    SHA256(reinterpret_cast<const unsigned char*>(secret.data()), secret.size(),
-           app.key_sha256.data());
+  if (map.Has(env)) {
+    SHA256(reinterpret_cast<const unsigned char*>(secret.data()), secret.size(), digest.data());
     return;
   }
-  const std::optional<std::array<uint8_t, 32>> digest = ParseDigest(hex);
-  if (!digest.has_value()) {
-    Report(map, "key_sha256",
-           "must be the 64 hexadecimal digits that `printf %s KEY | sha256sum` prints");
+  const std::optional<std::array<uint8_t, 32>> parsed = ParseDigest(hex);
+  if (!parsed.has_value()) {
+    Report(map, sha256,
+           "must be the 64 hexadecimal digits that `printf %s " +
+               std::string(kind == "key" ? "KEY" : "TOKEN") + " | sha256sum` prints");
     return;
   }
-  app.key_sha256 = *digest;
+  digest = *parsed;
 }
 
 void ReadApps(YamlMap& root, Config& config) {
@@ -434,7 +440,7 @@ void ReadApps(YamlMap& root, Config& config) {
     app.line = map.line();
     app.id = ReadName(map, "id", Need::kRequired);
     TakeName(map, "id", app.id, taken);
-    ReadAppKey(map, app);
+    ReadSecretDigest(map, "an app", "key", app.key_sha256);
     app.profile = map.String("profile", Need::kRequired);
     const std::string exposure =
         map.Choice("exposure", Need::kOptional,
@@ -444,6 +450,34 @@ void ReadApps(YamlMap& root, Config& config) {
                                                                  : policy::Exposure::kPublic;
     map.Close();
     config.bundle.apps.push_back(std::move(app));
+  }
+}
+
+void ReadStaff(YamlMap& root, Config& config) {
+  std::vector<std::string_view> names;
+  for (const Role role : kRoles) names.push_back(Name(role));
+  std::set<std::string> taken;
+  std::set<std::array<uint8_t, 32>> tokens;
+  for (YamlMap& map : root.Maps("staff", Need::kOptional)) {
+    StaffMember member;
+    member.id = ReadName(map, "id", Need::kRequired);
+    TakeName(map, "id", member.id, taken);
+    for (const rules::YamlString& name : map.Strings("roles", Need::kRequired)) {
+      const auto found = std::find(names.begin(), names.end(), name.value);
+      if (found == names.end()) {
+        map.AddProblem(name.line, "\"roles\" are auditor, compliance, operator and legal; " +
+                                      Quoted(name.value) + " is none");
+      } else {
+        member.roles.Add(kRoles[found - names.begin()]);
+      }
+    }
+    ReadSecretDigest(map, "a member of staff", "token", member.token_sha256);
+    const bool known = member.token_sha256 != std::array<uint8_t, 32>{};
+    if (known && !tokens.insert(member.token_sha256).second) {
+      map.AddProblem(map.line(), "two members of staff have the same token; give each their own");
+    }
+    map.Close();
+    config.staff.push_back(std::move(member));
   }
 }
 
@@ -516,6 +550,7 @@ std::optional<Config> LoadConfig(const std::string& file, std::vector<Problem>& 
     ReadUpstreams(root, config);
     ReadModels(root, config);
     ReadApps(root, config);
+    ReadStaff(root, config);
     ReadRules(root, config);
     ReadAudit(root, config);
     root.Close();

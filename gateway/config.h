@@ -3,7 +3,7 @@
 // Every problem is reported at once, with file and line; unknown keys are problems. Values only.
 // Relative paths are relative to the process's working directory. Secrets come from the environment
 // variables that the file names; a variable that is not set is a problem of the line that names it.
-// Of an app's key only the SHA-256 is kept.
+// Of an app's key or a person's token only the SHA-256 is kept.
 #pragma once
 
 #include <chrono>
@@ -17,6 +17,7 @@
 #include "audit/ledger.h"
 #include "gateway/http.h"
 #include "gateway/json.h"
+#include "gateway/staff.h"
 #include "gateway/upstream.h"
 #include "policy/bundle.h"
 #include "rules/rule.h"
@@ -49,6 +50,7 @@ struct Config {
   ListenAddress demo_listen;
   std::vector<Upstream> upstreams;
   policy::BundleSources bundle;
+  std::vector<StaffMember> staff;
   audit::LedgerOptions ledger;
 
   const Upstream* FindUpstream(std::string_view name) const;
@@ -58,7 +60,7 @@ struct Config {
 std::optional<Config> LoadConfig(const std::string& file, std::vector<rules::Problem>& problems);
 
 // What a reload cannot change while the process runs: a sentence for each difference in listeners,
-// threads, audit and limits. Upstreams, models, apps and rules can.
+// threads, audit and limits. Upstreams, models, apps, staff and rules can.
 std::vector<std::string> NeedsRestart(const Config& running, const Config& loaded);
 // Puts into `loaded` what `running` has of all that, so that a reload changes nothing by halves.
 void KeepWhatNeedsRestart(const Config& running, Config& loaded);

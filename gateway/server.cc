@@ -23,6 +23,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "gateway/admin.h"
+#include "gateway/admin_desk.h"
 #include "gateway/demo_model.h"
 #include "gateway/exchange.h"
 #include "gateway/http.h"
@@ -42,6 +43,7 @@ constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::chrono::seconds kSweepEvery{10};
 constexpr std::chrono::seconds kFarewell{1};
 constexpr std::chrono::seconds kHandshakeTimeout{10};
+constexpr size_t kAdminBodyBytesMax = 1 << 20;
 
 // Coroutines do not throw; what would end one all the same is a failed allocation. The connection
 // is dropped and the process goes on.
@@ -200,6 +202,7 @@ class Server::State {
   Task<void> Drain(Worker& worker);
   Task<void> AcceptAdmin();
   Task<void> ServeAdmin(tcp::socket socket);
+  Task<AdminResponse> AnswerAdmin(HttpServerStream& client, HttpRequest& request);
   void CountLedger();
   absl::Status OpenListeners();
   void ReloadNow();
@@ -229,6 +232,7 @@ class Server::State {
   asio::io_context admin_io_{1};
   std::optional<tcp::acceptor> admin_acceptor_;
   std::thread admin_thread_;
+  std::unique_ptr<AdminDesk> desk_;
 
   std::atomic<bool> draining_ = false;
   std::mutex reload_mu_;
@@ -247,6 +251,8 @@ absl::Status Server::State::Start() {
     WEIR_ASSIGN_OR_RETURN(demo_model_, DemoModel::Start(config_->demo_listen));
   }
   WEIR_ASSIGN_OR_RETURN(ledger_, audit::Ledger::Open(config_->ledger));
+  WEIR_ASSIGN_OR_RETURN(desk_, AdminDesk::Open(*ledger_, config_->ledger.dir,
+                                               [this] { return snapshot_.load()->config; }));
   WEIR_RETURN_IF_ERROR(OpenListeners());
   RecordService(fmt::format("The gateway has started with bundle {}.", bundle_digest()));
 
@@ -380,22 +386,49 @@ Task<void> Server::State::ServeAdmin(tcp::socket socket) {
   absl::StatusOr<std::unique_ptr<ByteStream>> stream = co_await gateway::Accept(
       std::move(socket), admin_tls_.get(), Clock::now() + kHandshakeTimeout);
   if (!stream.ok()) co_return;
-  HttpServerStream client(*std::move(stream), config_->http);
+  HttpLimits limits = config_->http;
+  limits.body_bytes_max = std::min(limits.body_bytes_max, kAdminBodyBytesMax);
+  HttpServerStream client(*std::move(stream), limits);
   for (;;) {
     HttpRequest request;
     const absl::StatusOr<bool> received = co_await client.ReadHead(request);
     if (!received.ok() || !*received) break;
-    CountLedger();
-    const AdminResponse response = HandleAdmin(request,
-                                               {.draining = draining_.load(),
-                                                .ledger = ledger_->status(),
-                                                .bundle_digest = bundle_digest()},
-                                               metrics_);
-    const bool close = request.method != "GET";
-    const absl::Status sent = co_await client.Respond(response.head, response.body, close);
-    if (!sent.ok() || close || !client.keep_alive()) break;
+    const AdminResponse response = co_await AnswerAdmin(client, request);
+    const absl::Status sent = co_await client.Respond(response.head, response.body, false);
+    if (!sent.ok() || !client.keep_alive()) break;
   }
   client.stream().Close();
+}
+
+Task<AdminResponse> Server::State::AnswerAdmin(HttpServerStream& client, HttpRequest& request) {
+  if (!AdminDesk::Answers(request.path)) {
+    CountLedger();
+    co_return HandleAdmin(request,
+                          {.draining = draining_.load(),
+                           .ledger = ledger_->status(),
+                           .bundle_digest = bundle_digest()},
+                          metrics_);
+  }
+  std::optional<AdminResponse> refusal = desk_->Refuse(request);
+  if (refusal) co_return *std::move(refusal);
+  if (request.method != "GET") {
+    const absl::Status read = co_await client.ReadBody(request);
+    if (!read.ok()) co_return AdminProblem(HttpStatusOf(read), std::string(read.message()));
+  }
+  using Token = asio::use_awaitable_t<Executor>;
+  co_return co_await asio::async_initiate<const Token, void(AdminResponse)>(
+      [this](auto handler, HttpRequest moved) {
+        // The desk calls back on a thread of its own; the connection goes on on the admin plane's.
+        auto done = [executor = admin_io_.get_executor(),
+                     handler = std::move(handler)](AdminResponse response) mutable {
+          asio::post(executor,
+                     [handler = std::move(handler), response = std::move(response)]() mutable {
+                       std::move(handler)(std::move(response));
+                     });
+        };
+        desk_->HandIn(std::move(moved), std::move(done));
+      },
+      Token{}, std::move(request));
 }
 
 void Server::State::CountLedger() {
@@ -469,6 +502,7 @@ absl::Status Server::State::Wait() {
   if (reload_thread_.joinable()) reload_thread_.join();
   admin_io_.stop();
   if (admin_thread_.joinable()) admin_thread_.join();
+  desk_.reset();
   if (ledger_ == nullptr) return absl::OkStatus();
   RecordService("The gateway has stopped in order.");
   return ledger_->Close();

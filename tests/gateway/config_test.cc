@@ -72,6 +72,7 @@ class ConfigTest : public testing::Test {
     fs::current_path(WEIR_SOURCE_DIR);
     ::setenv("WEIR_DEMO_KEY", kDemoKey, 1);
     ::setenv("QWEN_API_KEY", "sk-123", 1);
+    ::setenv("WEIR_TOKEN_WANG", "a-token-of-staff", 1);
     ::setenv("WEIR_EMPTY_KEY", "", 1);
     ::setenv("WEIR_BROKEN_KEY", "a key\n", 1);
     ::unsetenv("WEIR_MISSING_KEY");
@@ -215,6 +216,11 @@ TEST_F(ConfigTest, EverythingIsRead) {
   EXPECT_EQ(config.bundle.apps[0].key_sha256[0], 0x2b);
   EXPECT_EQ(config.bundle.apps[0].key_sha256[31], 0x5b);
   EXPECT_EQ(config.bundle.apps[0].exposure, policy::Exposure::kInternal);
+  ASSERT_EQ(config.staff.size(), 2U);
+  EXPECT_EQ(config.staff[0].id, "li.legal");
+  EXPECT_EQ(config.staff[0].roles, (Roles{Role::kLegal, Role::kCompliance}));
+  EXPECT_EQ(config.staff[1].roles, Roles{Role::kOperator});
+  EXPECT_EQ(config.staff[1].token_sha256[0], 0x2b);
   EXPECT_THAT(config.bundle.profile_paths, ElementsAre("config/profiles/internal.yaml"));
   EXPECT_EQ(config.ledger.origin, "logs.example.com/weir");
   EXPECT_EQ(config.ledger.durability, audit::Durability::kRelaxed);
@@ -245,9 +251,12 @@ TEST_F(ConfigTest, TheReferenceWithItsCommentedKeysLoads) {
     ASSERT_NE(text.find(path), std::string::npos) << name;
     text.replace(text.find(path), path.size(), "LICENSE");
   }
-  const std::string both = "    key_env: WEIR_DEMO_KEY\n";
-  ASSERT_NE(text.find(both), std::string::npos);
-  text.erase(text.find(both), both.size());
+  // Of these two ways to name a secret the other one is commented out.
+  for (const std::string both : {"    key_env: ", "    token_sha256: "}) {
+    const size_t at = text.find(both);
+    ASSERT_NE(at, std::string::npos);
+    text.erase(at, text.find('\n', at) + 1 - at);
+  }
   const std::string file = testing::TempDir() + "/weir_reference.yaml";
   std::ofstream(file) << text;
   const std::optional<Config> loaded = Load(file);
@@ -258,6 +267,7 @@ TEST_F(ConfigTest, TheReferenceWithItsCommentedKeysLoads) {
   EXPECT_EQ(config.upstream_ca_file, "LICENSE");
   EXPECT_TRUE(config.demo_model);
   EXPECT_EQ(config.bundle.apps.at(0).key_sha256[0], 0x2b);
+  EXPECT_EQ(Identify(config.staff, "Bearer a-token-of-staff"), &config.staff.at(0));
 }
 
 TEST_F(ConfigTest, AFileThatIsNotThereIsAProblem) {
