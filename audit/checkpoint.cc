@@ -16,6 +16,7 @@ namespace weir::audit {
 namespace {
 
 constexpr size_t kKeyIdBytes = 4;
+constexpr size_t kTimeBytes = 8;  // of a cosignature, before its signature
 constexpr std::string_view kSignaturePrefix = "\xE2\x80\x94 ";  // em dash, space
 constexpr std::string_view kPrivatePrefix = "PRIVATE+KEY+";
 // A note with more is refused before any signature is verified; Go's reader has the same bound.
@@ -79,6 +80,17 @@ std::string KeyIdBytes(uint32_t id) {
           static_cast<char>(id)};
 }
 
+// What a witness signs (c2sp.org/tlog-cosignature).
+std::string CosignedMessage(std::string_view text, uint64_t time_s) {
+  return Concat("cosignature/v1\ntime ", time_s, "\n", text);
+}
+
+std::string BigEndian(uint64_t value) {
+  std::string bytes;
+  for (int shift = 56; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
+  return bytes;
+}
+
 // "<name>+<hex8 id>+<base64 of the type and the key>", of public and private keys.
 struct KeyText {
   std::string name;
@@ -111,7 +123,7 @@ absl::StatusOr<KeyText> ParseKeyText(std::string_view text,
     return absl::InvalidArgumentError("a key is written <name>+<8 hex digits>+<base64>");
   }
   for (const SignatureAlgorithm algorithm :
-       {SignatureAlgorithm::kEd25519, SignatureAlgorithm::kSm2}) {
+       {SignatureAlgorithm::kEd25519, SignatureAlgorithm::kCosignature, SignatureAlgorithm::kSm2}) {
     if (!bytes->starts_with(KeyType(algorithm))) continue;
     parsed.algorithm = algorithm;
     parsed.key = bytes->substr(KeyType(algorithm).size());
@@ -121,58 +133,8 @@ absl::StatusOr<KeyText> ParseKeyText(std::string_view text,
   return absl::InvalidArgumentError("the key is of another algorithm than Ed25519 and SM2");
 }
 
-struct Signature {
-  std::string name;
-  uint32_t id = 0;
-  std::string bytes;
-};
-
 absl::Status Malformed(std::string_view what) {
   return absl::InvalidArgumentError(Concat("the checkpoint is malformed: ", what));
-}
-
-absl::StatusOr<std::vector<Signature>> ParseSignatures(std::string_view lines) {
-  if (lines.empty() || lines.back() != '\n') return Malformed("its last line has no end");
-  std::vector<Signature> signatures;
-  while (!lines.empty()) {
-    std::string_view line = TakeUntil('\n', lines);
-    if (signatures.size() == kSignaturesMax) return Malformed("it has too many signatures");
-    if (!line.starts_with(kSignaturePrefix)) return Malformed("a signature line has no dash");
-    line.remove_prefix(kSignaturePrefix.size());
-    const size_t space = line.find(' ');
-    if (space == std::string_view::npos) return Malformed("a signature line has no signature");
-    Signature signature;
-    signature.name = std::string(line.substr(0, space));
-    std::optional<std::string> bytes = Base64Decode(line.substr(space + 1));
-    if (!IsName(signature.name) || !bytes || bytes->size() <= kKeyIdBytes) {
-      return Malformed("a signature line is no name and base64");
-    }
-    for (size_t i = 0; i < kKeyIdBytes; ++i) {
-      signature.id = (signature.id << 8) | static_cast<unsigned char>((*bytes)[i]);
-    }
-    signature.bytes = bytes->substr(kKeyIdBytes);
-    signatures.push_back(std::move(signature));
-  }
-  return signatures;
-}
-
-absl::StatusOr<Checkpoint> ParseText(std::string_view text) {
-  std::string_view rest = text;
-  Checkpoint checkpoint;
-  checkpoint.origin = std::string(TakeUntil('\n', rest));
-  const std::string_view size = TakeUntil('\n', rest);
-  const auto [end, error] =
-      std::from_chars(size.data(), size.data() + size.size(), checkpoint.size);
-  const std::optional<Hash> root = ParseHash(TakeUntil('\n', rest));
-  if (error != std::errc() || end != size.data() + size.size() || !root) {
-    return Malformed("its size or root cannot be read");
-  }
-  checkpoint.root = *root;
-  // One text for one checkpoint: no leading zeros, no further lines, no empty origin.
-  if (!IsName(checkpoint.origin) || checkpoint.Text() != text) {
-    return Malformed("its text is not in canonical form");
-  }
-  return checkpoint;
 }
 
 }  // namespace
@@ -191,6 +153,70 @@ std::optional<Hash> ParseHash(std::string_view base64) {
 
 std::string Checkpoint::Text() const {
   return Concat(origin, "\n", size, "\n", Base64(root), "\n");
+}
+
+absl::StatusOr<Checkpoint> Checkpoint::Parse(std::string_view text) {
+  std::string_view rest = text;
+  Checkpoint checkpoint;
+  checkpoint.origin = std::string(TakeUntil('\n', rest));
+  const std::string_view size = TakeUntil('\n', rest);
+  const auto [end, error] =
+      std::from_chars(size.data(), size.data() + size.size(), checkpoint.size);
+  const std::optional<Hash> root = ParseHash(TakeUntil('\n', rest));
+  if (error != std::errc() || end != size.data() + size.size() || !root) {
+    return Malformed("its size or root cannot be read");
+  }
+  checkpoint.root = *root;
+  // One text for one checkpoint: no leading zeros, no further lines, no empty origin.
+  if (!IsName(checkpoint.origin) || checkpoint.Text() != text) {
+    return Malformed("its text is not in canonical form");
+  }
+  return checkpoint;
+}
+
+std::string NoteSignature::ToString() const {
+  return Concat(kSignaturePrefix, name, " ", absl::Base64Escape(Concat(KeyIdBytes(key_id), bytes)),
+                "\n");
+}
+
+absl::StatusOr<std::vector<NoteSignature>> ParseSignatureLines(std::string_view lines) {
+  if (lines.empty() || lines.back() != '\n') return Malformed("its last line has no end");
+  std::vector<NoteSignature> signatures;
+  while (!lines.empty()) {
+    std::string_view line = TakeUntil('\n', lines);
+    if (signatures.size() == kSignaturesMax) return Malformed("it has too many signatures");
+    if (!line.starts_with(kSignaturePrefix)) return Malformed("a signature line has no dash");
+    line.remove_prefix(kSignaturePrefix.size());
+    const size_t space = line.find(' ');
+    if (space == std::string_view::npos) return Malformed("a signature line has no signature");
+    NoteSignature signature;
+    signature.name = std::string(line.substr(0, space));
+    std::optional<std::string> bytes = Base64Decode(line.substr(space + 1));
+    if (!IsName(signature.name) || !bytes || bytes->size() <= kKeyIdBytes) {
+      return Malformed("a signature line is no name and base64");
+    }
+    for (size_t i = 0; i < kKeyIdBytes; ++i) {
+      signature.key_id = (signature.key_id << 8) | static_cast<unsigned char>((*bytes)[i]);
+    }
+    signature.bytes = bytes->substr(kKeyIdBytes);
+    signatures.push_back(std::move(signature));
+  }
+  return signatures;
+}
+
+absl::StatusOr<SignedNote> SignedNote::Parse(std::string_view note) {
+  for (const char c : note) {
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\n') {
+      return Malformed("it has a control character");
+    }
+  }
+  const size_t blank = note.rfind("\n\n");
+  if (blank == std::string_view::npos) return Malformed("it has no signatures");
+  absl::StatusOr<std::vector<NoteSignature>> signatures =
+      ParseSignatureLines(note.substr(blank + 2));
+  if (!signatures.ok()) return signatures.status();
+  return SignedNote{.text = std::string(note.substr(0, blank + 1)),
+                    .signatures = *std::move(signatures)};
 }
 
 absl::StatusOr<SigningKey> SigningKey::Generate(std::string_view name,
@@ -251,10 +277,19 @@ std::string SigningKey::Sign(const Checkpoint& checkpoint) const {
 }
 
 std::string SigningKey::SignatureLine(std::string_view text) const {
-  const std::string signature = SignText(algorithm_, private_key_, public_key_, text);
+  return algorithm_ == SignatureAlgorithm::kCosignature ? "" : Line(text, "");
+}
+
+std::string SigningKey::Cosign(std::string_view text, uint64_t time_s) const {
+  if (algorithm_ != SignatureAlgorithm::kCosignature) return "";
+  return Line(CosignedMessage(text, time_s), BigEndian(time_s));
+}
+
+std::string SigningKey::Line(std::string_view message, std::string_view before_signature) const {
+  const std::string signature = SignText(algorithm_, private_key_, public_key_, message);
   if (signature.empty()) return "";
-  return Concat(kSignaturePrefix, name_, " ",
-                absl::Base64Escape(Concat(KeyIdBytes(id_), signature)), "\n");
+  return NoteSignature{.name = name_, .key_id = id_, .bytes = Concat(before_signature, signature)}
+      .ToString();
 }
 
 absl::StatusOr<VerifierKey> VerifierKey::Parse(std::string_view vkey) {
@@ -273,6 +308,33 @@ absl::StatusOr<VerifierKey> VerifierKey::Parse(std::string_view vkey) {
   return key;
 }
 
+std::string VerifierKey::ToString() const {
+  return FormatKey(name_, id_, algorithm_, public_key_);
+}
+
+absl::StatusOr<bool> VerifierKey::Signed(const SignedNote& note) const {
+  bool found = false;
+  for (const NoteSignature& line : note.signatures) {
+    if (!IsOf(line)) continue;
+    std::string_view signature = line.bytes;
+    std::string message = note.text;
+    if (is_witness()) {
+      uint64_t time_s = 0;
+      for (const char byte : signature.substr(0, kTimeBytes)) {
+        time_s = (time_s << 8) | static_cast<unsigned char>(byte);
+      }
+      signature.remove_prefix(std::min(kTimeBytes, signature.size()));
+      message = CosignedMessage(note.text, time_s);
+    }
+    if (!SignatureVerifies(algorithm_, public_key_, message, signature)) {
+      return absl::InvalidArgumentError(
+          Concat("the signature of ", name_, " on the checkpoint is not valid"));
+    }
+    found = true;
+  }
+  return found;
+}
+
 absl::StatusOr<std::vector<VerifierKey>> ParseVerifierKeys(std::string_view text) {
   std::vector<VerifierKey> keys;
   for (size_t number = 1; !text.empty(); ++number) {
@@ -286,41 +348,6 @@ absl::StatusOr<std::vector<VerifierKey>> ParseVerifierKeys(std::string_view text
   }
   if (keys.empty()) return absl::InvalidArgumentError("there is no key in the file");
   return keys;
-}
-
-absl::StatusOr<Checkpoint> OpenCheckpoint(std::string_view note,
-                                          const std::vector<VerifierKey>& keys) {
-  if (keys.empty()) {
-    return absl::InvalidArgumentError("a checkpoint cannot be verified without a key");
-  }
-  for (const char c : note) {
-    if (static_cast<unsigned char>(c) < 0x20 && c != '\n') {
-      return Malformed("it has a control character");
-    }
-  }
-  const size_t blank = note.rfind("\n\n");
-  if (blank == std::string_view::npos) return Malformed("it has no signatures");
-  const std::string_view text = note.substr(0, blank + 1);
-  absl::StatusOr<std::vector<Signature>> signatures = ParseSignatures(note.substr(blank + 2));
-  if (!signatures.ok()) return signatures.status();
-
-  // Signatures of unknown keys mean nothing; a key that was asked for must have signed, and a
-  // signature in its name that does not verify spoils the note.
-  for (const VerifierKey& key : keys) {
-    bool signed_by_key = false;
-    for (const Signature& signature : *signatures) {
-      if (signature.name != key.name_ || signature.id != key.id_) continue;
-      if (!SignatureVerifies(key.algorithm_, key.public_key_, text, signature.bytes)) {
-        return absl::InvalidArgumentError(
-            Concat("the signature of ", key.name_, " on the checkpoint is not valid"));
-      }
-      signed_by_key = true;
-    }
-    if (!signed_by_key) {
-      return absl::InvalidArgumentError(Concat("the checkpoint is not signed by ", key.name_));
-    }
-  }
-  return ParseText(text);
 }
 
 }  // namespace weir::audit

@@ -29,7 +29,7 @@ std::string EvidenceFile(const Evidence& evidence) {
 }
 
 absl::Status VerifyEvidence(std::string_view proof_text, std::string_view encoded,
-                            const std::vector<VerifierKey>& keys) {
+                            const Quorum& quorum) {
   Evidence evidence{.index = 0, .encoded = std::string(encoded), .proof = {}, .checkpoint = {}};
   std::string_view rest = proof_text;
   if (!rest.starts_with(kProofHeader)) return Malformed("it does not begin with a tlog-proof line");
@@ -57,7 +57,7 @@ absl::Status VerifyEvidence(std::string_view proof_text, std::string_view encode
   // One text for one proof: whatever was read otherwise than it would be written is refused.
   if (evidence.ProofText() != proof_text) return Malformed("it is not in canonical form");
 
-  absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(evidence.checkpoint, keys);
+  absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(evidence.checkpoint, quorum);
   if (!checkpoint.ok()) return checkpoint.status();
   absl::StatusOr<Record> record = Decode(encoded);
   if (!record.ok()) return record.status();
@@ -72,12 +72,11 @@ absl::Status VerifyEvidence(std::string_view proof_text, std::string_view encode
       Concat("record ", evidence.index, " is not proved to be in the ledger: ", proved.message()));
 }
 
-absl::StatusOr<Record> VerifyEvidenceFile(std::string_view file,
-                                          const std::vector<VerifierKey>& keys) {
+absl::StatusOr<Record> VerifyEvidenceFile(std::string_view file, const Quorum& quorum) {
   const size_t line = file.find('\n');
   if (line == std::string_view::npos) return Malformed("it has no proof behind its first line");
   const std::string_view encoded = file.substr(0, line);
-  const absl::Status status = VerifyEvidence(file.substr(line + 1), encoded, keys);
+  const absl::Status status = VerifyEvidence(file.substr(line + 1), encoded, quorum);
   if (!status.ok()) return status;
   return Decode(encoded);
 }

@@ -14,7 +14,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "audit/checkpoint.h"
+#include "audit/quorum.h"
 #include "audit/reader.h"
 
 namespace weir::audit {
@@ -31,10 +31,9 @@ absl::StatusOr<ExportSummary> ExportLedger(const std::string& dir, std::optional
                                            std::optional<int64_t> to_us,
                                            const std::string& out_dir);
 
-// Verifies an export; needs nothing but its directory. Demands signatures by all of `keys` on every
-// checkpoint; without keys, by those that the export itself names. A status other than OK means
+// Verifies an export; needs nothing but its directory. Demands the signatures of `quorum` on every
+// checkpoint; without one, those that the export itself names. A status other than OK means
 // that it could not be read.
-absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir,
-                                          const std::vector<VerifierKey>& keys);
+absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir, const Quorum& quorum);
 
 }  // namespace weir::audit

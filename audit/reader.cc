@@ -132,7 +132,7 @@ class Reader::Impl {
                     const std::function<absl::Status(std::string_view encoded)>& see);
   absl::StatusOr<std::vector<Hash>> Tile(int level, uint64_t number, uint64_t width);
   absl::StatusOr<std::vector<Hash>> Roots(uint64_t size);
-  absl::StatusOr<VerifyReport> Verify(const std::vector<VerifierKey>& keys);
+  absl::StatusOr<VerifyReport> Verify(const Quorum& quorum);
 
  private:
   // The records of a search so far; full when it has one more than asked for, which only tells
@@ -477,10 +477,10 @@ absl::StatusOr<std::vector<Hash>> Reader::Impl::Roots(uint64_t size) {
   return RootsAt(size, tables_->Nodes(size));
 }
 
-absl::StatusOr<VerifyReport> Reader::Impl::Verify(const std::vector<VerifierKey>& given) {
+absl::StatusOr<VerifyReport> Reader::Impl::Verify(const Quorum& given) {
   VerifyReport report;
-  std::vector<VerifierKey> keys = given;
-  if (keys.empty()) {
+  Quorum quorum = given;
+  if (quorum.empty()) {
     const absl::StatusOr<std::string> text = ReadFile(dir_ + "/ledger.vkey");
     if (!text.ok()) return text.status();
     absl::StatusOr<VerifierKey> key = VerifierKey::Parse(*text);
@@ -488,7 +488,7 @@ absl::StatusOr<VerifyReport> Reader::Impl::Verify(const std::vector<VerifierKey>
       report.reason = Concat("ledger.vkey was altered: ", key.status().message());
       return report;
     }
-    keys.push_back(*std::move(key));
+    quorum = {*std::move(key)};
   }
   // Before the snapshot: a checkpoint is in the store before it is in the file.
   std::string latest;
@@ -499,7 +499,7 @@ absl::StatusOr<VerifyReport> Reader::Impl::Verify(const std::vector<VerifierKey>
   }
   const Snapshot snapshot(db_);
   if (!snapshot.status().ok()) return snapshot.status();
-  return VerifyStore(db_, latest, keys);
+  return VerifyStore(db_, latest, quorum);
 }
 
 Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -554,8 +554,8 @@ absl::StatusOr<std::vector<Hash>> Reader::Tile(int level, uint64_t number, uint6
 absl::StatusOr<std::vector<Hash>> Reader::Roots(uint64_t size) {
   return impl_->Roots(size);
 }
-absl::StatusOr<VerifyReport> Reader::Verify(const std::vector<VerifierKey>& keys) {
-  return impl_->Verify(keys);
+absl::StatusOr<VerifyReport> Reader::Verify(const Quorum& quorum) {
+  return impl_->Verify(quorum);
 }
 
 absl::StatusOr<std::vector<Found>> FindExchange(Reader& reader, const std::string& exchange) {

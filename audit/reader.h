@@ -17,6 +17,7 @@
 
 #include "audit/checkpoint.h"
 #include "audit/merkle.h"
+#include "audit/quorum.h"
 #include "audit/record.h"
 
 namespace weir::audit {
@@ -99,9 +100,9 @@ class Reader {
 
   // Re-derives everything from the records: canonical bytes, sequence, order of time, every stored
   // tree node, every checkpoint's root, signature and consistency with the one before, index
-  // entries. Demands signatures by all of `keys`; without keys, by the key stored beside the
+  // entries. Demands the signatures of `quorum`; without one, by the key stored beside the
   // ledger. Never fails for what it finds in the store: that is the report.
-  absl::StatusOr<VerifyReport> Verify(const std::vector<VerifierKey>& keys);
+  absl::StatusOr<VerifyReport> Verify(const Quorum& quorum);
 
  private:
   class Impl;
@@ -111,7 +112,7 @@ class Reader {
 
 // Verifies an evidence file without any ledger.
 absl::Status VerifyEvidence(std::string_view proof_text, std::string_view encoded,
-                            const std::vector<VerifierKey>& keys);
+                            const Quorum& quorum);
 
 // Every record of an exchange, oldest first; kNotFound when there is none.
 absl::StatusOr<std::vector<Found>> FindExchange(Reader& reader, const std::string& exchange);
@@ -119,7 +120,6 @@ absl::StatusOr<std::vector<Found>> FindExchange(Reader& reader, const std::strin
 // An evidence file: the record on its first line, the tlog-proof behind it.
 std::string EvidenceFile(const Evidence& evidence);
 // As VerifyEvidence; returns the record that is proved.
-absl::StatusOr<Record> VerifyEvidenceFile(std::string_view file,
-                                          const std::vector<VerifierKey>& keys);
+absl::StatusOr<Record> VerifyEvidenceFile(std::string_view file, const Quorum& quorum);
 
 }  // namespace weir::audit

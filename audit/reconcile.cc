@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "audit/concat.h"
+#include "audit/quorum.h"
 #include "audit/writer.h"
 
 namespace weir::audit {

@@ -14,6 +14,7 @@ namespace weir::audit {
 namespace {
 
 constexpr std::string_view kEd25519Type = "\x01";
+constexpr std::string_view kCosignatureType = "\x04";
 constexpr std::string_view kSm2Type =
     "\xFF"
     "1.2.156.10197.1.501";
@@ -137,7 +138,15 @@ const EVP_MD* DigestOf(SignatureAlgorithm algorithm) {
 }  // namespace
 
 std::string_view KeyType(SignatureAlgorithm algorithm) {
-  return algorithm == SignatureAlgorithm::kSm2 ? kSm2Type : kEd25519Type;
+  switch (algorithm) {
+    case SignatureAlgorithm::kEd25519:
+      return kEd25519Type;
+    case SignatureAlgorithm::kCosignature:
+      return kCosignatureType;
+    case SignatureAlgorithm::kSm2:
+      break;
+  }
+  return kSm2Type;
 }
 
 size_t PublicKeyBytes(SignatureAlgorithm algorithm) {
@@ -177,7 +186,7 @@ std::string SignText(SignatureAlgorithm algorithm, std::string_view private_key,
   }
   std::string signature(length, '\0');
   if (EVP_DigestSign(digest.get(), Bytes(signature), &length, Bytes(text), text.size()) != 1 ||
-      (algorithm == SignatureAlgorithm::kEd25519 && length != kEd25519Bytes)) {
+      (algorithm != SignatureAlgorithm::kSm2 && length != kEd25519Bytes)) {
     return "";
   }
   signature.resize(length);

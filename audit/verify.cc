@@ -17,8 +17,8 @@ namespace {
 // Every step returns false once something is wrong; report_ then says what.
 class Verification {
  public:
-  Verification(const Database& db, const std::string& latest, const std::vector<VerifierKey>& keys)
-      : db_(db), latest_(latest), keys_(keys) {}
+  Verification(const Database& db, const std::string& latest, const Quorum& quorum)
+      : db_(db), latest_(latest), quorum_(quorum) {}
 
   VerifyReport Run();
 
@@ -42,7 +42,7 @@ class Verification {
 
   const Database& db_;
   const std::string& latest_;
-  const std::vector<VerifierKey>& keys_;
+  const Quorum& quorum_;
 
   Statement batches_, node_, page_, mark_, checkpoints_, contents_;
   bool has_content_ = false;  // contents_ stands on one that is still to be checked
@@ -205,7 +205,7 @@ bool Verification::CheckMark() {
 bool Verification::CheckCheckpoints() {
   while (has_checkpoint_ && checkpoints_.Uint(0) == tree_.size()) {
     const std::string note(checkpoints_.Bytes(1));
-    absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(note, keys_);
+    absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(note, quorum_);
     if (!checkpoint.ok()) {
       return Bad(last_checkpoint_size_, Concat("the checkpoint over ", tree_.size(),
                                                " records: ", checkpoint.status().message()));
@@ -217,11 +217,6 @@ bool Verification::CheckCheckpoints() {
                         "one of the records ",
                         last_checkpoint_size_, " to ",
                         tree_.size() - std::min<uint64_t>(tree_.size(), 1), ", was altered"));
-    }
-    if (checkpoint->origin != keys_.front().name()) {
-      return Bad(last_checkpoint_size_,
-                 Concat("the checkpoint over ", tree_.size(), " records is of another ledger, ",
-                        checkpoint->origin));
     }
     last_checkpoint_size_ = tree_.size();
     last_note_ = note;
@@ -277,7 +272,7 @@ bool Verification::CheckEnd() {
         "ledger.checkpoint is missing, without which a rolled-back store cannot be told from "
         "a whole one");
   }
-  absl::StatusOr<Checkpoint> latest = OpenCheckpoint(latest_, keys_);
+  absl::StatusOr<Checkpoint> latest = OpenCheckpoint(latest_, quorum_);
   if (!latest.ok()) return Bad(Concat("ledger.checkpoint: ", latest.status().message()));
   if (latest->size > last_checkpoint_size_) {
     return Bad(last_checkpoint_size_,
@@ -313,9 +308,8 @@ VerifyReport Verification::Run() {
 
 }  // namespace
 
-VerifyReport VerifyStore(const Database& db, const std::string& latest,
-                         const std::vector<VerifierKey>& keys) {
-  return Verification(db, latest, keys).Run();
+VerifyReport VerifyStore(const Database& db, const std::string& latest, const Quorum& quorum) {
+  return Verification(db, latest, quorum).Run();
 }
 
 }  // namespace weir::audit

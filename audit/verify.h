@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "audit/checkpoint.h"
+#include "audit/quorum.h"
 #include "audit/reader.h"
 #include "audit/store.h"
 
@@ -14,7 +14,6 @@ namespace weir::audit {
 
 // `latest` is the content of ledger.checkpoint, read before the transaction that `db` is in began:
 // what it speaks of must be in the store.
-VerifyReport VerifyStore(const Database& db, const std::string& latest,
-                         const std::vector<VerifierKey>& keys);
+VerifyReport VerifyStore(const Database& db, const std::string& latest, const Quorum& quorum);
 
 }  // namespace weir::audit

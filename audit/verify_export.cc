@@ -28,8 +28,7 @@ bool TakeNumber(std::string_view name, std::string_view& rest, uint64_t& number)
 
 class ExportVerification {
  public:
-  ExportVerification(const std::string& dir, const std::vector<VerifierKey>& keys)
-      : dir_(dir), keys_(keys) {}
+  ExportVerification(const std::string& dir, const Quorum& quorum) : dir_(dir), quorum_(quorum) {}
 
   absl::StatusOr<VerifyReport> Run();
 
@@ -45,7 +44,7 @@ class ExportVerification {
   }
 
   const std::string& dir_;
-  std::vector<VerifierKey> keys_;
+  Quorum quorum_;
   uint64_t begin_ = 0;
   uint64_t end_ = 0;
   CompactRange tree_;
@@ -81,7 +80,7 @@ bool ExportVerification::ReadCheckpoints(std::string_view text) {
     const size_t behind = inside == std::string_view::npos ? inside : text.find("\n\n", inside + 2);
     if (behind == std::string_view::npos)
       return Bad(last, "checkpoints.txt ends inside a checkpoint");
-    absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(text.substr(0, behind + 1), keys_);
+    absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(text.substr(0, behind + 1), quorum_);
     if (!checkpoint.ok()) {
       return Bad(last, Concat("the checkpoint after the one over ", last,
                               " records: ", checkpoint.status().message()));
@@ -139,7 +138,7 @@ bool ExportVerification::CheckCheckpoint() {
 }
 
 absl::StatusOr<VerifyReport> ExportVerification::Run() {
-  if (keys_.empty()) {
+  if (quorum_.empty()) {
     const absl::StatusOr<std::string> text = ReadFile(Concat(dir_, "/", kExportKeys));
     if (!text.ok()) return text.status();
     absl::StatusOr<std::vector<VerifierKey>> keys = ParseVerifierKeys(*text);
@@ -147,7 +146,7 @@ absl::StatusOr<VerifyReport> ExportVerification::Run() {
       Bad(0, Concat("keys.txt: ", keys.status().message()));
       return report_;
     }
-    keys_ = *std::move(keys);
+    quorum_ = *keys;
   }
   const absl::StatusOr<std::string> tree = ReadFile(Concat(dir_, "/", kExportTree));
   if (!tree.ok()) return tree.status();
@@ -177,9 +176,8 @@ absl::StatusOr<VerifyReport> ExportVerification::Run() {
 
 }  // namespace
 
-absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir,
-                                          const std::vector<VerifierKey>& keys) {
-  return ExportVerification(export_dir, keys).Run();
+absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir, const Quorum& quorum) {
+  return ExportVerification(export_dir, quorum).Run();
 }
 
 }  // namespace weir::audit

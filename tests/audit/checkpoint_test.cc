@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "audit/concat.h"
+#include "audit/quorum.h"
 
 namespace weir::audit {
 namespace {
@@ -19,7 +20,7 @@ constexpr char kPrivate[] =
 constexpr char kPublic[] = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
 
 Checkpoint SomeCheckpoint(uint64_t size = 123) {
-  return {.origin = "weir.example/ledger", .size = size, .root = LeafHash("x")};
+  return {.origin = "PeterNeumann", .size = size, .root = LeafHash("x")};
 }
 
 TEST(CheckpointTest, KeysAreThoseOfTheNoteFormat) {
@@ -32,7 +33,7 @@ TEST(CheckpointTest, KeysAreThoseOfTheNoteFormat) {
 }
 
 TEST(CheckpointTest, OpensWhatItSigned) {
-  const absl::StatusOr<SigningKey> key = SigningKey::Generate("weir.example/ledger");
+  const absl::StatusOr<SigningKey> key = SigningKey::Generate("PeterNeumann");
   ASSERT_TRUE(key.ok()) << key.status();
   const std::string note = key->Sign(SomeCheckpoint());
   const absl::StatusOr<Checkpoint> opened =
@@ -59,7 +60,7 @@ TEST(CheckpointTest, EverySingleBitChangeIsRefused) {
 
 // Any known key is not enough: each that was asked for must have signed.
 TEST(CheckpointTest, DemandsEveryKey) {
-  const SigningKey log = *SigningKey::Generate("log");
+  const SigningKey log = *SigningKey::Generate("PeterNeumann");
   const SigningKey witness = *SigningKey::Generate("witness");
   const VerifierKey log_key = *VerifierKey::Parse(log.VerifierKey());
   const VerifierKey witness_key = *VerifierKey::Parse(witness.VerifierKey());
@@ -71,6 +72,9 @@ TEST(CheckpointTest, DemandsEveryKey) {
   EXPECT_THAT(OpenCheckpoint(by_log, {log_key, witness_key}).status().message(),
               HasSubstr("not signed by witness"));
   EXPECT_FALSE(OpenCheckpoint(by_log, {}).ok());
+  // Who signs for one log cannot speak for another.
+  EXPECT_THAT(OpenCheckpoint(by_witness, {witness_key}).status().message(),
+              HasSubstr("another ledger"));
   // The same name with another key is another signer.
   const SigningKey impostor = *SigningKey::Generate("witness");
   const std::string forged = impostor.Sign(SomeCheckpoint());

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "audit/concat.h"
+#include "audit/quorum.h"
 #include "tests/audit/scratch.h"
 
 namespace weir::audit {

@@ -7,6 +7,7 @@
 
 #include "audit/checkpoint.h"
 #include "audit/concat.h"
+#include "audit/quorum.h"
 
 namespace weir::audit {
 namespace {
@@ -70,6 +71,14 @@ TEST_P(AlgorithmTest, KeysAndSignaturesOfNotes) {
 
 INSTANTIATE_TEST_SUITE_P(Algorithms, AlgorithmTest,
                          ::testing::Values(SignatureAlgorithm::kEd25519, SignatureAlgorithm::kSm2));
+
+TEST(SignatureTest, WitnessesSignAnotherMessage) {
+  const SigningKey witness = *SigningKey::Generate("w", SignatureAlgorithm::kCosignature);
+  const SigningKey log = *SigningKey::Generate("w", SignatureAlgorithm::kEd25519);
+  EXPECT_EQ(witness.SignatureLine("text\n"), "");
+  EXPECT_EQ(log.Cosign("text\n", 1), "");
+  EXPECT_EQ(SigningKey::Parse(witness.ToString())->VerifierKey(), witness.VerifierKey());
+}
 
 // A note that both have signed is read with either key, and demands both when both are named.
 TEST(SignatureTest, OneNoteCarriesBoth) {
