@@ -2,7 +2,8 @@
 // bytes each came from. For confirming a hit; the scan itself reads LaneText.
 //
 // A character that folds to several is read as several units with the same bytes; one that folds to
-// nothing is read as one unit of its own kind. Cheap to copy. Borrows the text.
+// nothing is read as one unit of its own kind. With another reading than kFold (reading.h), units
+// are those of that reading. Cheap to copy. Borrows the text.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,8 @@
 
 #include "rules/fold_table.h"
 #include "rules/lane_text.h"
+#include "rules/numeral_table.h"
+#include "rules/reading.h"
 
 namespace weir::rules {
 
@@ -18,11 +21,12 @@ namespace weir::rules {
 inline constexpr int kLookBackCharacters = 66;
 
 // A piece of the original: its first byte is byte `base` of the scan, it holds whole characters
-// only, and when `final` nothing follows it.
+// only, and when `final` nothing follows it. `reading` is how cursors read it.
 struct OriginalText {
   std::string_view bytes;
   uint64_t base = 0;
   bool final = false;
+  Reading reading = Reading::kFold;
 
   uint64_t end() const { return base + bytes.size(); }
   std::string_view Between(uint64_t from, uint64_t to) const {
@@ -36,13 +40,18 @@ struct FoldUnit {
   char32_t c = 0;
   uint64_t start = 0;
   uint64_t end = 0;
+  bool leet = false;  // kLeet: a digit or symbol that is read as the letter `c`
 };
 
 class FoldCursor {
  public:
   // Between the characters before and after byte `at`, a boundary.
   FoldCursor(const OriginalText& text, uint64_t at)
-      : text_(text.bytes), base_(text.base), start_(at - text.base), end_(start_) {}
+      : text_(text.bytes),
+        base_(text.base),
+        start_(at - text.base),
+        end_(start_),
+        reading_(text.reading) {}
 
   // False at the end of what has arrived, or at its beginning.
   bool Next(FoldUnit& unit) {
@@ -78,6 +87,13 @@ class FoldCursor {
       kind_ = FoldUnit::Kind::kInvalid;
       return;
     }
+    if (reading_ == Reading::kNumerals) {
+      if (const std::u32string_view digits = LookUpNumeral(c).characters(); !digits.empty()) {
+        parts_ = digits.data();
+        count_ = static_cast<uint32_t>(digits.size());
+        return;
+      }
+    }
     const FoldEntry entry = LookUpFold(c);
     kind_ = entry.separator() ? FoldUnit::Kind::kSeparator : FoldUnit::Kind::kSignificant;
     one_ = c;
@@ -96,6 +112,15 @@ class FoldCursor {
       unit.kind = LookUpFold(unit.c).separator() ? FoldUnit::Kind::kSeparator
                                                  : FoldUnit::Kind::kSignificant;
     }
+    const bool seen =
+        unit.kind != FoldUnit::Kind::kNothing && unit.kind != FoldUnit::Kind::kInvalid;
+    if (reading_ == Reading::kLeet && seen) {
+      if (const char letter = LeetLetter(unit.c); letter != 0) {
+        unit.leet = IsLeet(unit.c);
+        unit.c = static_cast<char32_t>(letter);
+        unit.kind = FoldUnit::Kind::kSignificant;
+      }
+    }
     return unit;
   }
 
@@ -108,6 +133,7 @@ class FoldCursor {
   uint32_t count_ = 0;
   uint32_t index_ = 0;
   FoldUnit::Kind kind_ = FoldUnit::Kind::kInvalid;
+  Reading reading_;
 };
 
 }  // namespace weir::rules

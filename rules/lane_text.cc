@@ -6,6 +6,7 @@
 
 #include "rules/fold_table.h"
 #include "rules/number_scan.h"
+#include "rules/numeral_table.h"
 #include "rules/scanner.h"
 
 namespace weir::rules {
@@ -17,7 +18,7 @@ struct AsciiFold {
   AsciiKind kind;
   char folded;
 };
-constexpr std::array<AsciiFold, 128> MakeAsciiFolds() {
+constexpr std::array<AsciiFold, 128> MakeAsciiFolds(Reading reading) {
   std::array<AsciiFold, 128> folds{};
   for (size_t i = 0; i < folds.size(); ++i) {
     const char c = static_cast<char>(i);
@@ -34,10 +35,26 @@ constexpr std::array<AsciiFold, 128> MakeAsciiFolds() {
     } else {
       folds[i] = {AsciiKind::kNothing, 0};
     }
+    const char letter = LeetLetter(static_cast<unsigned char>(folds[i].folded));
+    if (reading == Reading::kLeet && letter != 0) folds[i] = {AsciiKind::kLetter, letter};
   }
   return folds;
 }
-constexpr std::array<AsciiFold, 128> kAsciiFolds = MakeAsciiFolds();
+constexpr std::array<AsciiFold, 128> kAsciiFolds = MakeAsciiFolds(Reading::kFold);
+constexpr std::array<AsciiFold, 128> kLeetAsciiFolds = MakeAsciiFolds(Reading::kLeet);
+
+// kFoldPlainBits without the numerals.
+const uint64_t* PlainWithoutNumerals() {
+  static const std::array<uint64_t, 0x10000 / 64> bits = [] {
+    std::array<uint64_t, 0x10000 / 64> plain{};
+    for (uint32_t c = 0; c < 0x10000; ++c) {
+      const bool copied = IsPlain(c) && LookUpNumeral(c).kind != NumeralKind::kDigits;
+      if (copied) plain[c >> 6] |= uint64_t{1} << (c & 63U);
+    }
+    return plain;
+  }();
+  return bits.data();
+}
 
 bool IsAsciiDigit(char32_t c) {
   return c >= '0' && c <= '9';
@@ -66,9 +83,8 @@ bool AreTwoThreeByte(uint64_t value) {
 // Goes on over characters of three bytes that fold to themselves and are no separators, and copies
 // them to `out`. With `kDistinct` it also stops at a repeat; `last` is the character before.
 template <bool kDistinct>
-const char* CopyPlain(const char* from, const char* end, char*& out, uint32_t& last) {
-  // Copies of what stores through `out` might otherwise change.
-  const uint64_t* const plain = kFoldPlainBits;
+const char* CopyPlain(const uint64_t* plain, const char* from, const char* end, char*& out,
+                      uint32_t& last) {
   const auto is_plain = [plain](uint32_t c) { return ((plain[c >> 6] >> (c & 63U)) & 1U) != 0; };
   char* to = out;
   uint32_t before = last;
@@ -186,6 +202,11 @@ void AppendUtf8(char32_t c, std::string& out) {
     out.push_back(static_cast<char>(0x80U | (c & 0x3FU)));
   }
 }
+
+LaneText::LaneText(Lane lane, Reading reading)
+    : lane_(lane),
+      reading_(reading),
+      plain_(reading == Reading::kNumerals ? PlainWithoutNumerals() : kFoldPlainBits) {}
 
 void LaneText::Clear() {
   size_ = 0;
@@ -308,11 +329,19 @@ void LaneText::AppendCharacter(char32_t c, uint64_t origin) {
     PutBreak(origin);
     return;
   }
+  if (reading_ == Reading::kNumerals) {
+    const std::u32string_view digits = LookUpNumeral(c).characters();
+    for (const char32_t digit : digits) AppendSignificant(digit, origin);
+    if (!digits.empty()) return;
+  }
   const bool skeleton = lane_ == Lane::kSkeleton;
   const FoldEntry entry = LookUpFold(c);
   const auto append = [&](char32_t folded, bool separator) {
+    const char letter = reading_ == Reading::kLeet ? LeetLetter(folded) : '\0';
     if (!skeleton) {
       Put(folded, origin);
+    } else if (letter != 0) {
+      AppendSignificant(static_cast<char32_t>(letter), origin);
     } else if (separator) {
       AppendSeparator();
     } else {
@@ -353,7 +382,8 @@ void LaneText::AppendFold(std::string_view text, uint64_t origin) {
     char* out = bytes_.get() + size_;
     uint32_t last = 0;
     const auto stop = static_cast<size_t>(
-        CopyPlain<false>(text.data() + i, text.data() + text.size(), out, last) - text.data());
+        CopyPlain<false>(kFoldPlainBits, text.data() + i, text.data() + text.size(), out, last) -
+        text.data());
     if (stop > i) {
       SetShift(origin + i);
       size_ = static_cast<size_t>(out - bytes_.get());
@@ -368,10 +398,11 @@ void LaneText::AppendFold(std::string_view text, uint64_t origin) {
 }
 
 void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
+  const auto& ascii_folds = reading_ == Reading::kLeet ? kLeetAsciiFolds : kAsciiFolds;
   for (size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte < 0x80) {
-      const AsciiFold fold = kAsciiFolds[byte];
+      const AsciiFold fold = ascii_folds[byte];
       if (fold.kind == AsciiKind::kLetter || fold.kind == AsciiKind::kDigit) {
         AppendSignificant(static_cast<char32_t>(fold.folded), origin + i);
       } else {
@@ -384,8 +415,9 @@ void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
     const size_t run = i;
     char* out = bytes_.get() + size_;
     uint32_t last = last_;
-    i = static_cast<size_t>(CopyPlain<true>(text.data() + i, text.data() + text.size(), out, last) -
-                            text.data());
+    i = static_cast<size_t>(
+        CopyPlain<true>(plain_, text.data() + i, text.data() + text.size(), out, last) -
+        text.data());
     if (i > run) {
       SetShift(origin + run);
       size_ = static_cast<size_t>(out - bytes_.get());
@@ -394,7 +426,8 @@ void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
       repeats_ = 0;
       digits_ = 0;
     }
-    const bool separator = text.size() - i >= 4 && IsSeparator(Load32(text.data() + i));
+    const bool separator =
+        reading_ == Reading::kFold && text.size() - i >= 4 && IsSeparator(Load32(text.data() + i));
     if (separator) {
       AppendSeparator();
       i += 3;

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "rules/reading.h"
 #include "rules/rule.h"
 
 namespace weir::rules {
@@ -43,8 +44,9 @@ void AppendUtf8(char32_t c, std::string& out);
 
 class LaneText {
  public:
-  // kExact, kFold or kSkeleton. The exact lane differs from the text in its breaks only.
-  explicit LaneText(Lane lane) : lane_(lane) {}
+  // kExact, kFold or kSkeleton. The exact lane differs from the text in its breaks only. With
+  // another reading (reading.h), the skeleton of what that reads.
+  explicit LaneText(Lane lane, Reading reading = Reading::kFold);
 
   void Clear();
   // `text` follows what was appended before; its first byte is byte `origin` of the original.
@@ -89,6 +91,8 @@ class LaneText {
   void Reserve(size_t bytes);
 
   const Lane lane_;
+  const Reading reading_;
+  const uint64_t* const plain_;  // bit c: c has three bytes and is copied as it is
   std::unique_ptr<char[]> bytes_;
   size_t capacity_ = 0;
   size_t size_ = 0;           // bytes in use, forgotten ones included

@@ -128,21 +128,33 @@ struct Table {
 constexpr Table kTable;
 static_assert(kTable.pages_used == kPagesUsedMax, "make kPagesUsedMax what is used");
 
-constexpr std::array<char, 102> kSpelled = [] {
-  std::array<char, 102> spelled{};
+template <typename Character>
+constexpr std::array<Character, 102> Spell() {
+  std::array<Character, 102> spelled{};
   for (size_t i = 0; i <= 50; ++i) {
-    spelled[2 * i] = static_cast<char>('0' + i / 10);
-    spelled[2 * i + 1] = static_cast<char>('0' + i % 10);
+    spelled[2 * i] = static_cast<Character>('0' + i / 10);
+    spelled[2 * i + 1] = static_cast<Character>('0' + i % 10);
   }
   return spelled;
-}();
+}
+constexpr std::array<char, 102> kSpelled = Spell<char>();
+constexpr std::array<char32_t, 102> kSpelledWide = Spell<char32_t>();
+
+template <typename Character>
+std::basic_string_view<Character> SpellingOf(Numeral numeral,
+                                             const std::array<Character, 102>& spelled) {
+  if (numeral.kind != NumeralKind::kDigits) return {};
+  const std::basic_string_view<Character> both(spelled.data() + 2 * size_t{numeral.value}, 2);
+  return numeral.value < 10 ? both.substr(1) : both;
+}
 
 }  // namespace
 
 std::string_view Numeral::digits() const {
-  if (kind != NumeralKind::kDigits) return {};
-  const std::string_view both(kSpelled.data() + 2 * size_t{value}, 2);
-  return value < 10 ? both.substr(1) : both;
+  return SpellingOf(*this, kSpelled);
+}
+std::u32string_view Numeral::characters() const {
+  return SpellingOf(*this, kSpelledWide);
 }
 
 Numeral LookUpNumeral(char32_t c) {

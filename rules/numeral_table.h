@@ -38,6 +38,7 @@ struct Numeral {
 
   // kDigits: "7", "10"; otherwise empty.
   std::string_view digits() const;
+  std::u32string_view characters() const;  // the same
 
   friend bool operator==(const Numeral&, const Numeral&) = default;
 };

@@ -1,38 +1,23 @@
 #include "rules/word.h"
 
 #include "rules/concat.h"
+#include "rules/fold_cursor.h"
 #include "rules/fold_table.h"
-#include "rules/lane_text.h"
 
 namespace weir::rules {
 namespace {
 
-// The fold lane of `written`, as code points; kInvalidByte where it is not UTF-8.
-std::u32string Fold(std::string_view written) {
-  std::u32string folded;
-  for (size_t i = 0; i < written.size();) {
-    const Decoded decoded = DecodeAt(written, i);
-    i += decoded.length;
-    if (decoded.c == kInvalidByte) {
-      folded.push_back(kInvalidByte);
-      continue;
-    }
-    const FoldEntry entry = LookUpFold(decoded.c);
-    switch (entry.kind()) {
-      case FoldEntry::Kind::kSame:
-        folded.push_back(decoded.c);
-        break;
-      case FoldEntry::Kind::kOne:
-        folded.push_back(entry.value());
-        break;
-      case FoldEntry::Kind::kMany:
-        for (const char32_t part : FoldExpansion(entry)) folded.push_back(part);
-        break;
-      case FoldEntry::Kind::kNothing:
-        break;
-    }
+// `written` as its reading shows it, separators included, as code points; kInvalidByte where it is
+// not UTF-8.
+std::u32string Read(std::string_view written, Reading reading) {
+  std::u32string characters;
+  FoldCursor cursor({written, 0, /*final=*/true, reading}, 0);
+  FoldUnit unit;
+  while (cursor.Next(unit)) {
+    if (unit.kind == FoldUnit::Kind::kNothing) continue;
+    characters.push_back(unit.kind == FoldUnit::Kind::kInvalid ? kInvalidByte : unit.c);
   }
-  return folded;
+  return characters;
 }
 
 bool IsSeparator(char32_t c) {
@@ -51,11 +36,11 @@ Edge EdgeOf(char32_t c) {
   return Edge::kOpen;
 }
 
-absl::StatusOr<Word> Word::Parse(std::string_view written, LaneSet lanes) {
+absl::StatusOr<Word> Word::Parse(std::string_view written, LaneSet lanes, Reading reading) {
   Word word;
   word.exact = std::string(written);
   word.lanes = lanes;
-  const std::u32string folded = Fold(written);
+  const std::u32string folded = Read(written, reading);
   if (folded.find(kInvalidByte) != std::u32string::npos) {
     return absl::InvalidArgumentError("a word is not valid UTF-8; save the file as UTF-8");
   }

@@ -19,6 +19,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "rules/reading.h"
 #include "rules/rule.h"
 
 namespace weir::rules {
@@ -46,7 +47,8 @@ struct Word {
 
   // A word that no text could match, or that begins or ends with a separator, is an error; the
   // message is written for the pack's author.
-  static absl::StatusOr<Word> Parse(std::string_view written, LaneSet lanes);
+  static absl::StatusOr<Word> Parse(std::string_view written, LaneSet lanes,
+                                    Reading reading = Reading::kFold);
 };
 
 }  // namespace weir::rules
