@@ -22,7 +22,7 @@
 #include "rules/lane_text.h"
 #include "rules/number_scan.h"
 #include "rules/status_macros.h"
-#include "rules/word_index.h"
+#include "rules/word_scan.h"
 
 namespace weir::rules {
 namespace {
@@ -82,18 +82,8 @@ class Pass {
   void Forget(const OriginalText& text, uint64_t offset) { combiner_.Forget(text, offset, hold_); }
 
  private:
-  // A hit that the text has not decided yet.
-  struct PendingHit {
-    const WordUse* use;
-    uint64_t head;
-    uint64_t second;
-    uint64_t hold;
-  };
-
   void Normalise(const OriginalText& text);
   void FindWords(const OriginalText& text);
-  void ConfirmHits(const OriginalText& text, uint64_t behind);
-  void Confirm(PendingHit hit, const OriginalText& text);
   absl::Status FindExpressions(const OriginalText& text, hs_scratch_t* scratch);
   absl::Status FindExpressionsInWhole(Lane lane, const OriginalText& text, hs_scratch_t* scratch);
   void AddExpressionMatch(const OriginalText& text, Lane lane, uint32_t use, Span match);
@@ -113,10 +103,7 @@ class Pass {
   uint64_t lane_ends_[3] = {0, 0, 0};  // before the last Normalise()
   uint64_t normalised_ = 0;            // bytes of the original
 
-  std::vector<WordIndex::Hit> hits_;
-  std::vector<PendingHit> pending_;
-  uint64_t word_tail_ = 0;  // lane offset from where a word could still grow
-  uint64_t word_hold_ = 0;
+  WordScan words_;
 
   ExpressionStream expressions_[3];
   std::vector<ExpressionStream::Match> expression_matches_;
@@ -148,8 +135,7 @@ void Pass::Begin(const RuleSet& rules, Direction direction, bool whole) {
   for (LaneText& lane_text : lanes_) lane_text.Clear();
   for (uint64_t& end : lane_ends_) end = 0;
   normalised_ = 0;
-  pending_.clear();
-  word_tail_ = word_hold_ = 0;
+  words_.Begin(compiled_->words, direction_, whole);
   if (!whole && !compiled_->expressions.empty()) {
     for (const Lane which : kExpressionLanes) {
       expressions_[static_cast<size_t>(which)].Begin(compiled_->expressions, which, direction_);
@@ -183,66 +169,8 @@ void Pass::Normalise(const OriginalText& text) {
 }
 
 void Pass::FindWords(const OriginalText& text) {
-  const WordIndex& words = compiled_->words;
-  word_hold_ = text.end();
-  if (words.empty()) return;
-  if (!pending_.empty()) {
-    const std::vector<PendingHit> undecided = std::exchange(pending_, {});
-    for (const PendingHit& hit : undecided) Confirm(hit, text);
-  }
-  const LaneText& skeleton = lane(Lane::kSkeleton);
-  const uint64_t scanned = lane_ends_[static_cast<size_t>(Lane::kSkeleton)];
-  if (skeleton.end() > scanned) {
-    hits_.clear();
-    words.Scan(skeleton.From(word_tail_), word_tail_, hits_);
-    ConfirmHits(text, scanned);
-  }
-  if (whole_) return;
-  const WordIndex::Tail tail = words.FindTail(skeleton, word_tail_, text, direction_);
-  word_tail_ = tail.skeleton;
-  word_hold_ = tail.hold;
-  for (const PendingHit& hit : pending_) {
-    if (!hit.use->exception) word_hold_ = std::min(word_hold_, hit.hold);
-  }
-}
-
-// Confirms the hits that end behind lane offset `behind`; the others were seen before.
-void Pass::ConfirmHits(const OriginalText& text, uint64_t behind) {
-  const LaneText& skeleton = lane(Lane::kSkeleton);
-  const WordIndex& words = compiled_->words;
-  for (const WordIndex::Hit& hit : hits_) {
-    if (hit.end <= behind) continue;
-    const uint64_t start = hit.end - words.SkeletonBytes(hit.literal);
-    const uint64_t second = start + DecodeAt(skeleton.From(start), 0).length;
-    PendingHit pending{};
-    pending.head = skeleton.Origin(start);
-    pending.second = second < hit.end ? skeleton.Origin(second) : pending.head;
-    for (const WordUse& use : words.Uses(hit.literal)) {
-      if ((use.directions & direction_) == 0) continue;
-      pending.use = &use;
-      Confirm(pending, text);
-    }
-  }
-}
-
-void Pass::Confirm(PendingHit hit, const OriginalText& text) {
-  const WordIndex::Confirmed confirmed =
-      WordIndex::Confirm(hit.use->word, text, hit.head, hit.second);
-  switch (confirmed.outcome) {
-    case WordIndex::Outcome::kNoMatch:
-      break;
-    case WordIndex::Outcome::kNeedMore:
-      hit.hold = confirmed.span.start;
-      pending_.push_back(hit);
-      break;
-    case WordIndex::Outcome::kMatch:
-      if (hit.use->exception) {
-        combiner_.AddException(text, hit.use->leaf, confirmed.span);
-      } else {
-        combiner_.Add(text, hit.use->leaf, confirmed.lane, Detector::kNone, confirmed.span);
-      }
-      break;
-  }
+  words_.Advance(text, lane(Lane::kSkeleton), lane_ends_[static_cast<size_t>(Lane::kSkeleton)],
+                 combiner_);
 }
 
 absl::Status Pass::FindExpressions(const OriginalText& text, hs_scratch_t* scratch) {
@@ -328,14 +256,9 @@ void Pass::FindNumbersIn(const OriginalText& text) {
 
 void Pass::Emit(const OriginalText& text, std::vector<Finding>& findings) {
   const size_t first_new = findings.size();
-  const uint64_t undecided = std::min({word_hold_, expression_hold_, number_hold_, text.end()});
+  const uint64_t undecided = std::min({words_.hold(), expression_hold_, number_hold_, text.end()});
   const auto exception_tail = [&](uint32_t exception) {
-    uint64_t tail =
-        compiled_->words.FindExceptionTail(lane(Lane::kSkeleton), word_tail_, text, exception);
-    for (const PendingHit& hit : pending_) {
-      if (hit.use->exception && hit.use->leaf == exception) tail = std::min(tail, hit.hold);
-    }
-    return tail;
+    return words_.ExceptionHold(text, lane(Lane::kSkeleton), exception);
   };
   hold_ = std::min(undecided, combiner_.Settle(text, undecided, exception_tail, findings));
   const auto begin = findings.begin() + static_cast<ptrdiff_t>(first_new);
@@ -344,13 +267,12 @@ void Pass::Emit(const OriginalText& text, std::vector<Finding>& findings) {
 }
 
 void Pass::ForgetLanes() {
-  keep_ = hold_;
-  for (const PendingHit& hit : pending_) keep_ = std::min({keep_, hit.hold, hit.head});
+  keep_ = words_.KeepFrom(hold_);
   for (const Lane which : kExpressionLanes) {
     if (!Runs(which)) continue;
     const auto index = static_cast<size_t>(which);
     uint64_t from = lane(which).end();
-    if (which == Lane::kSkeleton && !compiled_->words.empty()) from = word_tail_;
+    if (which == Lane::kSkeleton) from = std::min(from, words_.lane_keep());
     if ((compiled_->expressions.lanes() & LaneBit(which)) != 0) {
       from = std::min(from, expressions_[index].HoldStart(lane(which).end()));
     }

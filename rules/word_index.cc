@@ -1,7 +1,6 @@
 #include "rules/word_index.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "rules/scanner.h"
@@ -10,38 +9,6 @@ namespace weir::rules {
 namespace {
 
 using Kind = FoldUnit::Kind;
-
-// H(c1 c2 ...) = Mix(c1) + kBase * H(c2 ...), so that a suffix is lengthened to the left by one
-// step.
-constexpr uint64_t kBase = 0x9E3779B97F4A7C15U;
-uint64_t Mix(char32_t c) {
-  uint64_t x = c + 0x632BE59BD9B4E019U;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31);
-}
-
-// A character as its UTF-8 bytes, the first in the low ones.
-struct RawCharacter {
-  uint32_t bytes;
-  uint32_t length;
-};
-// Inlined by force: the scan of every character passes here.
-[[gnu::always_inline]] inline RawCharacter ReadRaw(std::string_view text, size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  const uint32_t length = lead < 0xC0 || lead == static_cast<unsigned char>(kLaneBreak) ? 1
-                          : lead < 0xE0                                                 ? 2
-                          : lead < 0xF0                                                 ? 3
-                                                                                        : 4;
-  uint32_t bytes = 0;
-  if (text.size() - at >= sizeof(bytes)) {
-    std::memcpy(&bytes, text.data() + at, sizeof(bytes));
-    bytes &= 0xFFFFFFFFU >> (32 - 8 * length);
-  } else {
-    std::memcpy(&bytes, text.data() + at, length);
-  }
-  return {bytes, length};
-}
 
 // The significant character that the word's character `c` stands for at `at`, which begins the
 // original character it came from. Null only when the text is not what the skeleton was made of.
@@ -215,125 +182,38 @@ WordIndex WordIndex::Build(std::vector<WordUse> uses) {
   std::stable_sort(index.uses_.begin(), index.uses_.end(), [](const WordUse& a, const WordUse& b) {
     return a.word.skeleton < b.word.skeleton;
   });
-  index.first_characters_.assign(0x10000 / 64, 0);
   index.compared_.assign(index.uses_.size(), 0);
+  std::vector<std::string_view> skeletons;
   for (uint32_t i = 0; i < index.uses_.size(); ++i) {
-    if (i == 0 || index.uses_[i].word.skeleton != index.uses_[i - 1].word.skeleton) {
-      index.literal_first_.push_back(i);
-    }
-    index.AddPrefixes(i);
+    const std::string_view skeleton = index.uses_[i].word.skeleton;
+    if (!skeletons.empty() && skeletons.back() == skeleton) continue;
+    skeletons.push_back(skeleton);
+    index.literal_first_.push_back(i);
   }
   index.literal_first_.push_back(static_cast<uint32_t>(index.uses_.size()));
-  index.BuildStarts();
+  index.literals_ = LiteralIndex::Build(skeletons);
+  index.prefix_uses_.resize(index.literals_.prefix_count());
+  for (uint32_t i = 0; i < index.uses_.size(); ++i) index.AddPrefixes(i);
   return index;
 }
 
 void WordIndex::AddPrefixes(uint32_t number) {
   const WordUse& use = uses_[number];
+  if (use.exception) return;
   const std::vector<Word::Run>& runs = use.word.runs;
-  const char32_t first = runs.front().c;
-  if (first < 0x10000) first_characters_[first / 64] |= uint64_t{1} << (first % 64);
-  has_single_characters_ = has_single_characters_ || runs.size() == 1;
-  prefix_characters_max_ = std::max(prefix_characters_max_, runs.size());
-  uint64_t hash = 0;
-  uint64_t power = 1;
+  LiteralIndex::Path path = LiteralIndex::Root();
   // The last character of a prefix may still be repeated; those before it may not.
   bool counts_are_one = runs.front().count == 1;
-  for (size_t k = 0; k < runs.size(); ++k) {
-    hash += Mix(runs[k].c) * power;
-    power *= kBase;
-    Prefix& prefix = prefixes_[hash];
-    if (k + 1 == runs.size()) {
-      prefix.literal = static_cast<uint32_t>(literal_first_.size() - 1);
-      break;
-    }
-    if (prefix.last == 0) prefix.first = number;
-    prefix.last = number + 1;
-    if (!use.exception) {
-      const bool simple = counts_are_one && (use.word.lanes & LaneBit(Lane::kSkeleton)) != 0;
-      if (!simple) compared_[number] = 1;
-      DirectionSet& kind = !simple                        ? prefix.other
-                           : use.word.left == Edge::kOpen ? prefix.plain
-                                                          : prefix.spaced;
-      kind = static_cast<DirectionSet>(kind | use.directions);
-    }
+  for (size_t k = 0; k + 1 < runs.size(); ++k) {
+    path = path.Then(runs[k].c);
+    const bool simple = counts_are_one && (use.word.lanes & LaneBit(Lane::kSkeleton)) != 0;
+    if (!simple) compared_[number] = 1;
+    PrefixUses& prefix = prefix_uses_[literals_.Find(path)->number];
+    DirectionSet& kind = !simple                        ? prefix.other
+                         : use.word.left == Edge::kOpen ? prefix.plain
+                                                        : prefix.spaced;
+    kind = static_cast<DirectionSet>(kind | use.directions);
     counts_are_one = counts_are_one && runs[k].count == 1;
-  }
-}
-
-void WordIndex::BuildStarts() {
-  // 64 bits for each literal keep false alarms near one in a hundred; 512 KB still fit in L2.
-  size_t bits = size_t{1} << 12;
-  while (bits < 64 * literal_first_.size() && bits < size_t{1} << 22) bits *= 2;
-  starts_shift_ = 32;
-  for (size_t rest = bits; rest > 1; rest /= 2) --starts_shift_;
-  for (Starts* const starts : {&pairs_, &whole_pairs_, &triples_})
-    starts->bits.assign(bits / 64, 0);
-  for (const WordUse& use : uses_) {
-    const std::string& skeleton = use.word.skeleton;
-    if (use.word.runs.size() < 2) continue;
-    const RawCharacter first = ReadRaw(skeleton, 0);
-    const RawCharacter second = ReadRaw(skeleton, first.length);
-    const uint32_t hash = PairHash(first.bytes, second.bytes);
-    pairs_.Set(hash >> starts_shift_);
-    if (use.word.runs.size() == 2) {
-      whole_pairs_.Set(hash >> starts_shift_);
-    } else {
-      const RawCharacter third = ReadRaw(skeleton, first.length + second.length);
-      triples_.Set(PairHash(hash, third.bytes) >> starts_shift_);
-    }
-  }
-}
-
-// Whether a word may begin with a pair of characters that some word begins with, behind which the
-// text goes on at `third`.
-bool WordIndex::MayBegin(std::string_view skeleton, size_t third, uint32_t pair_hash) const {
-  if (whole_pairs_.Has(pair_hash >> starts_shift_)) return true;
-  return third < skeleton.size() &&
-         triples_.Has(PairHash(pair_hash, ReadRaw(skeleton, third).bytes) >> starts_shift_);
-}
-
-void WordIndex::Scan(std::string_view skeleton, uint64_t offset, std::vector<Hit>& hits) const {
-  if (skeleton.empty()) return;
-  RawCharacter first = ReadRaw(skeleton, 0);
-  for (size_t at = 0;;) {
-    if (has_single_characters_) Follow(skeleton.substr(0, at + first.length), at, offset, hits);
-    const size_t next = at + first.length;
-    if (next >= skeleton.size()) return;
-    const RawCharacter second = ReadRaw(skeleton, next);
-    const uint32_t hash = PairHash(first.bytes, second.bytes);
-    if (pairs_.Has(hash >> starts_shift_) && MayBegin(skeleton, next + second.length, hash)) {
-      Follow(skeleton, at, offset, hits);
-    }
-    at = next;
-    first = second;
-  }
-}
-
-// Appends the words of two and more characters that begin at `at`; of one, if that is all there is.
-void WordIndex::Follow(std::string_view skeleton, size_t at, uint64_t offset,
-                       std::vector<Hit>& hits) const {
-  Decoded decoded = DecodeAt(skeleton, at);
-  size_t end = at + decoded.length;
-  uint64_t hash = Mix(decoded.c);
-  uint64_t power = kBase;
-  const bool one = end >= skeleton.size();
-  for (bool first = !one; decoded.c != kInvalidByte; first = false) {
-    if (!first) {
-      const auto found = prefixes_.find(hash);
-      if (found == prefixes_.end()) return;
-      const Prefix& prefix = found->second;
-      if (prefix.literal != kNoLiteral &&
-          uses_[literal_first_[prefix.literal]].word.skeleton == skeleton.substr(at, end - at)) {
-        hits.push_back({prefix.literal, offset + end});
-      }
-      if (prefix.last == 0) return;
-    }
-    if (end >= skeleton.size()) return;
-    decoded = DecodeAt(skeleton, end);
-    end += decoded.length;
-    hash += Mix(decoded.c) * power;
-    power *= kBase;
   }
 }
 
@@ -381,7 +261,7 @@ uint64_t WordIndex::LeastStart(const Prefix& prefix, std::string_view tail, uint
   size_t characters = 0;
   for (size_t i = 0; i < tail.size(); i += DecodeAt(tail, i).length) ++characters;
   uint64_t least = text.end();
-  for (uint32_t i = prefix.first; i < prefix.last; ++i) {
+  for (uint32_t i = literal_first_[prefix.first]; i < literal_first_[prefix.last]; ++i) {
     if (!accept(i)) continue;
     const Word& word = uses_[i].word;
     const auto consider = [&](const FoldCursor& start_cursor, const FoldUnit& first) {
@@ -417,7 +297,8 @@ uint64_t WordIndex::HoldStart(const Prefix& prefix, std::string_view tail, uint6
                               const LaneText& skeleton, const OriginalText& text,
                               DirectionSet direction) const {
   uint64_t least = text.end();
-  if (((prefix.plain | prefix.spaced) & direction) != 0) {
+  const PrefixUses& uses = prefix_uses_[prefix.number];
+  if (((uses.plain | uses.spaced) & direction) != 0) {
     const Decoded first = DecodeAt(tail, 0);
     FoldUnit unit;
     FoldCursor cursor(text, text.end());
@@ -426,14 +307,14 @@ uint64_t WordIndex::HoldStart(const Prefix& prefix, std::string_view tail, uint6
       if (Seek(cursor, DecodeAt(tail, first.length).c, unit)) cursor.Previous(unit);
     }
     if (BackOver(cursor, first.c, 1, unit)) {
-      const bool free = (prefix.plain & direction) != 0 ||
-                        ReadEdge(first.c, /*final=*/true, [&](FoldUnit& before) {
-                          return cursor.Previous(before);
-                        }) != Continued::kYes;
+      const bool free =
+          (uses.plain & direction) != 0 || ReadEdge(first.c, /*final=*/true, [&](FoldUnit& before) {
+                                             return cursor.Previous(before);
+                                           }) != Continued::kYes;
       if (free) least = unit.start;
     }
   }
-  if ((prefix.other & direction) != 0) {
+  if ((uses.other & direction) != 0) {
     least =
         std::min(least, LeastStart(prefix, tail, tail_offset, skeleton, text, [&](uint32_t use) {
                    return compared_[use] != 0 && !uses_[use].exception &&
@@ -446,25 +327,13 @@ uint64_t WordIndex::HoldStart(const Prefix& prefix, std::string_view tail, uint6
 WordIndex::Tail WordIndex::FindTail(const LaneText& skeleton, uint64_t from,
                                     const OriginalText& text, DirectionSet direction) const {
   Tail tail{skeleton.end(), text.end()};
-  if (prefixes_.empty()) return tail;
   const std::string_view lane = skeleton.From(from);
-  uint64_t hash = 0;
-  size_t characters = 0;
-  for (size_t end = lane.size(), start = 0; end > 0; end = start) {
-    if (++characters > prefix_characters_max_) break;
-    start = end - 1;
-    if (lane[start] == kLaneBreak) break;
-    while ((static_cast<unsigned char>(lane[start]) & 0xC0U) == 0x80U) --start;
-    const char32_t c = DecodeAt(lane, start).c;
-    hash = hash * kBase + Mix(c);
-    if (c < 0x10000 && ((first_characters_[c / 64] >> (c % 64)) & 1U) == 0) continue;
-    const auto found = prefixes_.find(hash);
-    if (found == prefixes_.end() || found->second.last == 0) continue;
+  literals_.ForEachTail(lane, [&](size_t start, const Prefix& prefix) {
     tail.skeleton = from + start;
     const uint64_t hold =
-        HoldStart(found->second, lane.substr(start), from + start, skeleton, text, direction);
+        HoldStart(prefix, lane.substr(start), from + start, skeleton, text, direction);
     tail.hold = std::min(tail.hold, hold);
-  }
+  });
   return tail;
 }
 
@@ -472,28 +341,19 @@ uint64_t WordIndex::FindExceptionTail(const LaneText& skeleton, uint64_t from,
                                       const OriginalText& text, uint32_t leaf) const {
   uint64_t least = text.end();
   const std::string_view lane = skeleton.From(from);
-  uint64_t hash = 0;
-  size_t characters = 0;
-  for (size_t end = lane.size(), start = 0; end > 0; end = start) {
-    if (++characters > prefix_characters_max_) break;
-    start = end - 1;
-    if (lane[start] == kLaneBreak) break;
-    while ((static_cast<unsigned char>(lane[start]) & 0xC0U) == 0x80U) --start;
-    hash = hash * kBase + Mix(DecodeAt(lane, start).c);
-    const auto found = prefixes_.find(hash);
-    if (found == prefixes_.end() || found->second.last == 0) continue;
-    least = std::min(least, LeastStart(found->second, lane.substr(start), from + start, skeleton,
-                                       text, [&](uint32_t use) {
+  literals_.ForEachTail(lane, [&](size_t start, const Prefix& prefix) {
+    least = std::min(least, LeastStart(prefix, lane.substr(start), from + start, skeleton, text,
+                                       [&](uint32_t use) {
                                          return uses_[use].exception && uses_[use].leaf == leaf;
                                        }));
-  }
+  });
   return least;
 }
 
 size_t WordIndex::memory_bytes() const {
-  size_t bytes = 3 * pairs_.bits.size() * sizeof(uint64_t) + compared_.size();
-  bytes += prefixes_.capacity() * (sizeof(std::pair<uint64_t, Prefix>) + 1);
-  bytes += first_characters_.size() * sizeof(uint64_t);
+  size_t bytes = literals_.memory_bytes() + compared_.capacity() +
+                 literal_first_.capacity() * sizeof(uint32_t) +
+                 prefix_uses_.capacity() * sizeof(PrefixUses);
   for (const WordUse& use : uses_) {
     bytes += sizeof(use) + use.word.exact.capacity() + use.word.fold.capacity() +
              use.word.skeleton.capacity() + use.word.runs.capacity() * sizeof(Word::Run);

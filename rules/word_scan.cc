@@ -1,0 +1,94 @@
+#include "rules/word_scan.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::rules {
+
+void WordScan::Begin(const WordIndex& words, DirectionSet direction, bool whole) {
+  words_ = &words;
+  direction_ = direction;
+  whole_ = whole;
+  pending_.clear();
+  tail_ = hold_ = 0;
+}
+
+void WordScan::Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned,
+                       Combiner& combiner) {
+  hold_ = text.end();
+  if (words_->empty()) {
+    tail_ = skeleton.end();
+    return;
+  }
+  if (!pending_.empty()) {
+    undecided_.clear();
+    std::swap(undecided_, pending_);
+    for (const PendingHit& hit : undecided_) Confirm(hit, text, combiner);
+  }
+  if (skeleton.end() > scanned) {
+    hits_.clear();
+    words_->Scan(skeleton.From(tail_), tail_, hits_);
+    ConfirmHits(text, skeleton, scanned, combiner);
+  }
+  if (whole_) return;
+  const WordIndex::Tail tail = words_->FindTail(skeleton, tail_, text, direction_);
+  tail_ = tail.skeleton;
+  hold_ = tail.hold;
+  for (const PendingHit& hit : pending_) {
+    if (!hit.use->exception) hold_ = std::min(hold_, hit.hold);
+  }
+}
+
+// Confirms the hits that end behind lane offset `behind`; the others were seen before.
+void WordScan::ConfirmHits(const OriginalText& text, const LaneText& skeleton, uint64_t behind,
+                           Combiner& combiner) {
+  for (const WordIndex::Hit& hit : hits_) {
+    if (hit.end <= behind) continue;
+    const uint64_t start = hit.end - words_->SkeletonBytes(hit.literal);
+    const uint64_t second = start + DecodeAt(skeleton.From(start), 0).length;
+    PendingHit pending{};
+    pending.head = skeleton.Origin(start);
+    pending.second = second < hit.end ? skeleton.Origin(second) : pending.head;
+    for (const WordUse& use : words_->Uses(hit.literal)) {
+      if ((use.directions & direction_) == 0) continue;
+      pending.use = &use;
+      Confirm(pending, text, combiner);
+    }
+  }
+}
+
+void WordScan::Confirm(PendingHit hit, const OriginalText& text, Combiner& combiner) {
+  const WordIndex::Confirmed confirmed =
+      WordIndex::Confirm(hit.use->word, text, hit.head, hit.second);
+  switch (confirmed.outcome) {
+    case WordIndex::Outcome::kNoMatch:
+      break;
+    case WordIndex::Outcome::kNeedMore:
+      hit.hold = confirmed.span.start;
+      pending_.push_back(hit);
+      break;
+    case WordIndex::Outcome::kMatch:
+      if (hit.use->exception) {
+        combiner.AddException(text, hit.use->leaf, confirmed.span);
+      } else {
+        combiner.Add(text, hit.use->leaf, confirmed.lane, Detector::kNone, confirmed.span);
+      }
+      break;
+  }
+}
+
+uint64_t WordScan::ExceptionHold(const OriginalText& text, const LaneText& skeleton,
+                                 uint32_t exception) const {
+  uint64_t hold = words_->FindExceptionTail(skeleton, tail_, text, exception);
+  for (const PendingHit& hit : pending_) {
+    if (hit.use->exception && hit.use->leaf == exception) hold = std::min(hold, hit.hold);
+  }
+  return hold;
+}
+
+uint64_t WordScan::KeepFrom(uint64_t byte) const {
+  for (const PendingHit& hit : pending_) byte = std::min({byte, hit.hold, hit.head});
+  return byte;
+}
+
+}  // namespace weir::rules
