@@ -16,6 +16,7 @@
 
 #include "rules/compiled.h"
 #include "rules/fold_cursor.h"
+#include "rules/occurrences.h"
 #include "rules/scanner.h"
 
 namespace weir::rules {
@@ -32,12 +33,13 @@ class CharacterIndex {
   uint64_t index_ = 0;
 };
 
-class Combiner {
+class Combiner final : public Occurrences {
  public:
   void Begin(const RuleSet::Compiled& compiled);
 
-  void Add(const OriginalText& text, uint32_t leaf, Lane lane, Detector detector, Span span);
-  void AddException(const OriginalText& text, uint32_t exception, Span span);
+  void Add(const OriginalText& text, uint32_t leaf, Lane lane, Detector detector,
+           Span span) override;
+  void AddException(const OriginalText& text, uint32_t exception, Span span) override;
 
   // Decides what can be decided, appends the findings and returns from which byte on undecided
   // ones hold the text. No undecided occurrence begins before byte `undecided`;

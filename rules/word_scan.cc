@@ -14,7 +14,7 @@ void WordScan::Begin(const WordIndex& words, DirectionSet direction, bool whole)
 }
 
 void WordScan::Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned,
-                       Combiner& combiner) {
+                       Occurrences& occurrences) {
   hold_ = text.end();
   if (words_->empty()) {
     tail_ = skeleton.end();
@@ -23,12 +23,12 @@ void WordScan::Advance(const OriginalText& text, const LaneText& skeleton, uint6
   if (!pending_.empty()) {
     undecided_.clear();
     std::swap(undecided_, pending_);
-    for (const PendingHit& hit : undecided_) Confirm(hit, text, combiner);
+    for (const PendingHit& hit : undecided_) Confirm(hit, text, occurrences);
   }
   if (skeleton.end() > scanned) {
     hits_.clear();
     words_->Scan(skeleton.From(tail_), tail_, hits_);
-    ConfirmHits(text, skeleton, scanned, combiner);
+    ConfirmHits(text, skeleton, scanned, occurrences);
   }
   if (whole_) return;
   const WordIndex::Tail tail = words_->FindTail(skeleton, tail_, text, direction_);
@@ -41,7 +41,7 @@ void WordScan::Advance(const OriginalText& text, const LaneText& skeleton, uint6
 
 // Confirms the hits that end behind lane offset `behind`; the others were seen before.
 void WordScan::ConfirmHits(const OriginalText& text, const LaneText& skeleton, uint64_t behind,
-                           Combiner& combiner) {
+                           Occurrences& occurrences) {
   for (const WordIndex::Hit& hit : hits_) {
     if (hit.end <= behind) continue;
     const uint64_t start = hit.end - words_->SkeletonBytes(hit.literal);
@@ -52,12 +52,12 @@ void WordScan::ConfirmHits(const OriginalText& text, const LaneText& skeleton, u
     for (const WordUse& use : words_->Uses(hit.literal)) {
       if ((use.directions & direction_) == 0) continue;
       pending.use = &use;
-      Confirm(pending, text, combiner);
+      Confirm(pending, text, occurrences);
     }
   }
 }
 
-void WordScan::Confirm(PendingHit hit, const OriginalText& text, Combiner& combiner) {
+void WordScan::Confirm(PendingHit hit, const OriginalText& text, Occurrences& occurrences) {
   const WordIndex::Confirmed confirmed =
       WordIndex::Confirm(hit.use->word, text, hit.head, hit.second);
   switch (confirmed.outcome) {
@@ -69,9 +69,9 @@ void WordScan::Confirm(PendingHit hit, const OriginalText& text, Combiner& combi
       break;
     case WordIndex::Outcome::kMatch:
       if (hit.use->exception) {
-        combiner.AddException(text, hit.use->leaf, confirmed.span);
+        occurrences.AddException(text, hit.use->leaf, confirmed.span);
       } else {
-        combiner.Add(text, hit.use->leaf, confirmed.lane, Detector::kNone, confirmed.span);
+        occurrences.Add(text, hit.use->leaf, confirmed.lane, Detector::kNone, confirmed.span);
       }
       break;
   }

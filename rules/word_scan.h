@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "rules/combiner.h"
 #include "rules/fold_cursor.h"
 #include "rules/lane_text.h"
+#include "rules/occurrences.h"
 #include "rules/word_index.h"
 
 namespace weir::rules {
@@ -19,9 +19,9 @@ class WordScan {
   // With `whole`, one Advance() brings the whole text. `words` must outlive the scan.
   void Begin(const WordIndex& words, DirectionSet direction, bool whole);
 
-  // Gives the combiner what the text completes. Skeleton behind lane offset `scanned` is new.
+  // Gives away what the text completes. Skeleton behind lane offset `scanned` is new.
   void Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned,
-               Combiner& combiner);
+               Occurrences& occurrences);
 
   // After Advance(): the byte from which a word could still become a finding; text.end() if none.
   uint64_t hold() const { return hold_; }
@@ -42,8 +42,8 @@ class WordScan {
   };
 
   void ConfirmHits(const OriginalText& text, const LaneText& skeleton, uint64_t behind,
-                   Combiner& combiner);
-  void Confirm(PendingHit hit, const OriginalText& text, Combiner& combiner);
+                   Occurrences& occurrences);
+  void Confirm(PendingHit hit, const OriginalText& text, Occurrences& occurrences);
 
   const WordIndex* words_ = nullptr;
   DirectionSet direction_ = kNoDirection;

@@ -1,0 +1,195 @@
+#include "rules/text_scan.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include <hs/hs.h>
+
+#include "rules/status_macros.h"
+
+namespace weir::rules {
+namespace {
+
+struct ScratchDeleter {
+  void operator()(hs_scratch_t* scratch) const { hs_free_scratch(scratch); }
+};
+
+// Hyperscan's working memory of this thread: one, grown to the greatest database seen.
+absl::StatusOr<hs_scratch_t*> ScratchFor(const RuleSet::Compiled& compiled) {
+  thread_local std::unique_ptr<hs_scratch_t, ScratchDeleter> scratch;
+  thread_local uint64_t fits_serial = 0;
+  if (fits_serial == compiled.serial) return scratch.get();
+  for (const hs_database* database :
+       {compiled.expressions.database(true), compiled.expressions.database(false)}) {
+    if (database == nullptr) continue;
+    hs_scratch_t* grown = scratch.release();
+    const hs_error_t error = hs_alloc_scratch(database, &grown);
+    scratch.reset(grown);
+    if (error != HS_SUCCESS) {
+      return absl::ResourceExhaustedError("no memory for Hyperscan's scratch space");
+    }
+  }
+  fits_serial = compiled.serial;
+  return scratch.get();
+}
+
+constexpr Lane kExpressionLanes[] = {Lane::kExact, Lane::kFold, Lane::kSkeleton};
+
+}  // namespace
+
+void TextScan::Begin(const RuleSet::Compiled& compiled, DirectionSet direction, bool whole) {
+  compiled_ = &compiled;
+  direction_ = direction;
+  whole_ = whole;
+  running_ = compiled_->expressions.lanes();
+  detectors_ = 0;
+  for (const auto& use : compiled_->detectors) {
+    if ((use.directions & direction_) != 0) detectors_ |= DetectorBit(use.detector);
+  }
+  if (!compiled_->words.empty() || detectors_ != 0) {
+    running_ |= LaneBit(Lane::kSkeleton);
+  }
+  for (LaneText& lane_text : lanes_) lane_text.Clear();
+  for (uint64_t& end : lane_ends_) end = 0;
+  normalised_ = 0;
+  words_.Begin(compiled_->words, direction_, whole);
+  if (!whole && !compiled_->expressions.empty()) {
+    for (const Lane which : kExpressionLanes) {
+      expressions_[static_cast<size_t>(which)].Begin(compiled_->expressions, which, direction_);
+    }
+  }
+  numbers_reported_.clear();
+  number_hold_ = kNowhere;
+  hold_ = 0;
+}
+
+absl::Status TextScan::Advance(const OriginalText& text, Occurrences& occurrences) {
+  Normalise(text);
+  FindWords(text, occurrences);
+  WEIR_RETURN_IF_ERROR(FindExpressions(text, occurrences));
+  FindNumbersIn(text, occurrences);
+  hold_ = std::min({words_.hold(), expression_hold_, number_hold_, text.end()});
+  return absl::OkStatus();
+}
+
+void TextScan::Normalise(const OriginalText& text) {
+  const std::string_view added = text.Between(normalised_, text.end());
+  for (const Lane which : kExpressionLanes) {
+    if (!Runs(which)) continue;
+    lane_ends_[static_cast<size_t>(which)] = lane(which).end();
+    lane(which).Append(added, normalised_);
+  }
+  normalised_ = text.end();
+}
+
+void TextScan::FindWords(const OriginalText& text, Occurrences& occurrences) {
+  words_.Advance(text, lane(Lane::kSkeleton), lane_ends_[static_cast<size_t>(Lane::kSkeleton)],
+                 occurrences);
+}
+
+absl::Status TextScan::FindExpressions(const OriginalText& text, Occurrences& occurrences) {
+  WEIR_ASSIGN_OR_RETURN(hs_scratch_t* const scratch, ScratchFor(*compiled_));
+  expression_hold_ = text.end();
+  for (const Lane which : kExpressionLanes) {
+    if ((compiled_->expressions.lanes() & LaneBit(which)) == 0) continue;
+    if (whole_) {
+      WEIR_RETURN_IF_ERROR(FindExpressionsInWhole(which, text, scratch, occurrences));
+      continue;
+    }
+    const auto index = static_cast<size_t>(which);
+    expression_matches_.clear();
+    expressions_[index].Advance(lane(which), lane_ends_[index], text.final, expression_matches_);
+    for (const ExpressionStream::Match& match : expression_matches_) {
+      AddExpressionMatch(text, which, match.use, match.span, occurrences);
+    }
+    const uint64_t hold = expressions_[index].HoldStart(lane(which).end());
+    if (hold < lane(which).end()) {
+      expression_hold_ = std::min(expression_hold_, lane(which).Origin(hold));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TextScan::FindExpressionsInWhole(Lane which, const OriginalText& text,
+                                              hs_scratch_t* scratch, Occurrences& occurrences) {
+  const ExpressionIndex& expressions = compiled_->expressions;
+  const std::string_view lane_text = lane(which).From(0);
+  candidates_.clear();
+  WEIR_RETURN_IF_ERROR(expressions.Prefilter(which, lane_text, scratch, candidates_));
+  for (const uint32_t use : candidates_) {
+    if ((expressions.use(use).directions & direction_) == 0) continue;
+    Span match;
+    for (size_t from = 0; expressions.Find(use, which, lane_text, from, match);
+         from = static_cast<size_t>(match.end)) {
+      AddExpressionMatch(text, which, use, match, occurrences);
+    }
+  }
+  return absl::OkStatus();
+}
+
+void TextScan::AddExpressionMatch(const OriginalText& text, Lane which, uint32_t use, Span match,
+                                  Occurrences& occurrences) {
+  // The match ends with the original of its last character, whatever that folded to.
+  const std::string_view matched =
+      lane(which).From(match.start).substr(0, static_cast<size_t>(match.end - match.start));
+  const uint64_t last =
+      lane(which).Origin(match.end - DecodeBefore(matched, matched.size()).length);
+  const uint32_t length = DecodeAt(text.bytes, static_cast<size_t>(last - text.base)).length;
+  occurrences.Add(text, compiled_->expressions.use(use).leaf, which, Detector::kNone,
+                  {lane(which).Origin(match.start), last + length});
+}
+
+void TextScan::FindNumbersIn(const OriginalText& text, Occurrences& occurrences) {
+  if (detectors_ == 0) return;
+  const uint64_t undecided = std::exchange(number_hold_, kNowhere);
+  const LaneText& skeleton = lane(Lane::kSkeleton);
+  numbers_.clear();
+  if (whole_) {
+    for (const uint64_t run : skeleton.number_runs())
+      FindNumbers(text, run, detectors_, true, numbers_);
+  } else {
+    const uint64_t from = std::min(undecided, skeleton.first_digit());
+    if (from < text.end()) {
+      const uint64_t hold = FindNumbers(text, from, detectors_, false, numbers_);
+      if (hold < text.end()) number_hold_ = hold;
+    }
+  }
+  for (const NumberMatch& number : numbers_) {
+    const auto same = [&](const NumberMatch& other) {
+      return other.detector == number.detector && other.span.start == number.span.start;
+    };
+    if (std::any_of(numbers_reported_.begin(), numbers_reported_.end(), same)) continue;
+    if (!whole_) numbers_reported_.push_back(number);
+    for (const auto& use : compiled_->detectors) {
+      if (use.detector == number.detector && (use.directions & direction_) != 0) {
+        occurrences.Add(text, use.leaf, number.lane, number.detector, number.span);
+      }
+    }
+  }
+  std::erase_if(numbers_reported_,
+                [&](const NumberMatch& number) { return number.span.start < number_hold_; });
+}
+
+uint64_t TextScan::ExceptionHold(const OriginalText& text, uint32_t exception) const {
+  return words_.ExceptionHold(text, lane(Lane::kSkeleton), exception);
+}
+
+uint64_t TextScan::Forget() {
+  uint64_t keep = words_.KeepFrom(hold_);
+  for (const Lane which : kExpressionLanes) {
+    if (!Runs(which)) continue;
+    const auto index = static_cast<size_t>(which);
+    uint64_t from = lane(which).end();
+    if (which == Lane::kSkeleton) from = std::min(from, words_.lane_keep());
+    if ((compiled_->expressions.lanes() & LaneBit(which)) != 0) {
+      from = std::min(from, expressions_[index].HoldStart(lane(which).end()));
+    }
+    if (from < lane(which).end()) keep = std::min(keep, lane(which).Origin(from));
+    // A word boundary looks at the byte before.
+    lane(which).Forget(from > lane(which).begin() ? from - 1 : from);
+  }
+  return keep;
+}
+
+}  // namespace weir::rules

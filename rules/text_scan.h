@@ -1,0 +1,87 @@
+// Everything that looks for matches in one text: its lanes, the words and expressions in them, and
+// the numbers. The text is the original or what was decoded from it; a whole scan brings it at
+// once, a stream piece by piece.
+//
+// Not thread-safe; steady state allocates nothing.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include "rules/compiled.h"
+#include "rules/expression_index.h"
+#include "rules/fold_cursor.h"
+#include "rules/lane_text.h"
+#include "rules/number_scan.h"
+#include "rules/occurrences.h"
+#include "rules/scanner.h"
+#include "rules/word_scan.h"
+
+struct hs_scratch;
+
+namespace weir::rules {
+
+// What may be looked back at in text that has been released: the characters beside a word's edge,
+// and the copies of a word's first character.
+inline constexpr uint64_t kLookBackBytes =
+    (kLookBackCharacters + uint64_t{kWordRunMax} * (kSeparatorRunMax + 1)) * 4;
+
+class TextScan {
+ public:
+  // Looks for what `direction` names. With `whole`, one Advance() brings the whole text.
+  void Begin(const RuleSet::Compiled& compiled, DirectionSet direction, bool whole);
+
+  // `text` holds whole characters only and ends at the end of what has arrived. Gives away what it
+  // completes.
+  absl::Status Advance(const OriginalText& text, Occurrences& occurrences);
+
+  // After Advance(): the byte from which a match could still grow; text.end() if none.
+  uint64_t hold() const { return hold_; }
+  // The same for the words of one exception.
+  uint64_t ExceptionHold(const OriginalText& text, uint32_t exception) const;
+
+  // Lets go of lane text that no later call needs, and returns the byte from which they need the
+  // original, besides kLookBackBytes before it. For streams.
+  uint64_t Forget();
+
+ private:
+  void Normalise(const OriginalText& text);
+  void FindWords(const OriginalText& text, Occurrences& occurrences);
+  absl::Status FindExpressions(const OriginalText& text, Occurrences& occurrences);
+  absl::Status FindExpressionsInWhole(Lane lane, const OriginalText& text, hs_scratch* scratch,
+                                      Occurrences& occurrences);
+  void AddExpressionMatch(const OriginalText& text, Lane lane, uint32_t use, Span match,
+                          Occurrences& occurrences);
+  void FindNumbersIn(const OriginalText& text, Occurrences& occurrences);
+
+  LaneText& lane(Lane which) { return lanes_[static_cast<size_t>(which)]; }
+  const LaneText& lane(Lane which) const { return lanes_[static_cast<size_t>(which)]; }
+  bool Runs(Lane which) const { return (running_ & LaneBit(which)) != 0; }
+
+  const RuleSet::Compiled* compiled_ = nullptr;
+  DirectionSet direction_ = kNoDirection;
+  bool whole_ = false;
+  LaneSet running_ = 0;
+  LaneText lanes_[3] = {LaneText(Lane::kExact), LaneText(Lane::kFold), LaneText(Lane::kSkeleton)};
+  uint64_t lane_ends_[3] = {0, 0, 0};  // before the last Normalise()
+  uint64_t normalised_ = 0;            // bytes of the text
+
+  WordScan words_;
+
+  ExpressionStream expressions_[3];
+  std::vector<ExpressionStream::Match> expression_matches_;
+  std::vector<uint32_t> candidates_;
+  uint64_t expression_hold_ = 0;
+
+  static constexpr uint64_t kNowhere = ~uint64_t{0};
+  DetectorSet detectors_ = 0;  // that rules of this direction name
+  std::vector<NumberMatch> numbers_;
+  std::vector<NumberMatch> numbers_reported_;  // that the next look at the digits finds again
+  uint64_t number_hold_ = kNowhere;
+
+  uint64_t hold_ = 0;
+};
+
+}  // namespace weir::rules
