@@ -1,25 +1,34 @@
 // Writes fold_data.inc: for every code point, what the fold lane makes of it. Runs at build time,
 // so that the product needs neither ICU's nor OpenCC's data files where it runs.
 //
-//   generate_fold TSCharacters.ocd2 OUTPUT
+//   generate_fold OUTPUT DICTIONARY.ocd2...
 //
 // The fold of a code point does not depend on its neighbours: that is what lets a stream be cut
 // anywhere. In order: look-alike letters to the Latin letter they imitate; NFKC_Casefold; marks
-// stripped; decimal digits of any script to ASCII; traditional to simplified Han; again until
-// nothing changes.
+// stripped; decimal and enclosed digits to ASCII; traditional to simplified Han; again until
+// nothing changes. Of the dictionaries, OpenCC's, an earlier one decides; ICU knows some rarer
+// characters.
+//
+// Regional indicators are no letters: in pairs they are flags, which part words as other emoji do.
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <opencc/Lexicon.hpp>
 #include <opencc/MarisaDict.hpp>
 #include <unicode/normalizer2.h>
+#include <unicode/translit.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
+#include <unicode/uscript.h>
+#include <unicode/uspoof.h>
 
 #include "rules/fold_table.h"
 
@@ -35,35 +44,40 @@ struct LookAlike {
 };
 constexpr LookAlike kLookAlikes[] = {
     // Cyrillic, Greek, Armenian, Cherokee, Lisu, small capitals and IPA, in that order per letter.
-    {U"АаΑαᎪꓮᴀɑⱭ", 'a'},     {U"ВвΒβᏴꓐʙɓ", 'b'},
-    {U"СсϹϲᏟꓚᴄɔↄ", 'c'},     {U"ԀԁᎠꓓᴅđĐðɖɗ", 'd'},
-    {U"ЕеЁёΕεеᎬꓰᴇɛəǝ", 'e'}, {U"Ϝϝꓝꜰƒ", 'f'},
-    {U"ԌԍᏀꓖɢɡɠ", 'g'},       {U"НнҺһΗηᎻꓧʜħĦ", 'h'},
-    {U"ІіΙιӀӏᎥꓲɪıɩ", 'i'},   {U"ЈјͿϳᎫꓙᴊȷ", 'j'},
-    {U"КкΚκᏦꓗᴋƙ", 'k'},      {U"ⅬᏞꓡʟłŁɭ", 'l'},
-    {U"МмΜᎷꓟᴍɱ", 'm'},       {U"Νηոꓠɴɲŋ", 'n'},
-    {U"ОоΟοօՕꓳᴏøØɵ", 'o'},   {U"РрΡρᏢꓑᴘƥ", 'p'},
-    {U"ԚԛզɊɋ", 'q'},         {U"Ꭱᖇꓣʀɾɽ", 'r'},
-    {U"ЅѕՏꓢꜱʂ", 's'},        {U"ТтΤτᎢꓔᴛŧŦƭ", 't'},
-    {U"Υυսꓴᴜʊμ", 'u'},       {U"Ѵѵνꓦᴠʋ", 'v'},
-    {U"ԜԝωᎳꓪᴡɯ", 'w'},       {U"ХхΧχꓫ", 'x'},
-    {U"УуҮүγꓬʏƴ", 'y'},      {U"ΖᏃꓜᴢƶƵʐ", 'z'},
+    {U"АаΑαᎪꓮᴀɑⱭ", 'a'},      {U"ВвЬьΒβᏴꓐʙɓ", 'b'},
+    {U"СсϹϲᏟꓚᴄɔↄ", 'c'},      {U"ԀԁᎠꓓᴅđĐðɖɗ", 'd'},
+    {U"ЕеЁёЄєΕεᎬꓰᴇɛəǝ", 'e'}, {U"ҒғϜϝꓝꜰƒ", 'f'},
+    {U"ԌԍᏀꓖɢɡɠ", 'g'},        {U"НнҺһΗᎻꓧʜħĦ", 'h'},
+    {U"ІіΙιӀᎥꓲɪıɩ", 'i'},     {U"ЈјͿϳᎫꓙᴊȷ", 'j'},
+    {U"КкΚκᏦꓗᴋƙ", 'k'},       {U"ӏⅬᏞꓡʟłŁɭ", 'l'},
+    {U"МмΜᎷꓟᴍɱ", 'm'},        {U"Νηոꓠɴɲŋ", 'n'},
+    {U"ОоΟοօՕꓳᴏøØɵ", 'o'},    {U"РрΡρᏢꓑᴘƥ", 'p'},
+    {U"ԚԛզɊɋ", 'q'},          {U"Ꭱᖇꓣʀɾɽ", 'r'},
+    {U"ЅѕՏꓢꜱʂ", 's'},         {U"ТтΤτᎢꓔᴛŧŦƭ", 't'},
+    {U"Υυսꓴᴜʊμ", 'u'},        {U"Ѵѵνꓦᴠʋ", 'v'},
+    {U"ԜԝωᎳꓪᴡɯ", 'w'},        {U"ХхΧχꓫ", 'x'},
+    {U"УуҮүγꓬʏƴ", 'y'},       {U"ΖᏃꓜᴢƶƵʐ", 'z'},
 };
 
 class Folder {
  public:
-  explicit Folder(const char* dictionary);
+  explicit Folder(const std::vector<const char*>& dictionaries);
 
   // The code points that `c` becomes; empty when it vanishes.
   std::vector<char32_t> Fold(char32_t c) const;
   static bool IsSeparator(char32_t c);
 
  private:
+  void AddConfusableLetters();
+  void AddSimplified(const char* dictionary);
+  void AddSimplifiedOfIcu();
+  void AddPair(char32_t from, char32_t to);
   std::vector<char32_t> Step(char32_t c) const;
   std::vector<char32_t> Strip(char32_t c) const;
 
   std::map<char32_t, char32_t> look_alikes_;
   std::map<char32_t, char32_t> simplified_;
+  std::set<char32_t> targets_;  // of simplified_
   const icu::Normalizer2* casefold_ = nullptr;
   const icu::Normalizer2* nfd_ = nullptr;
   const icu::Normalizer2* nfc_ = nullptr;
@@ -77,35 +91,89 @@ std::vector<char32_t> CodePoints(const icu::UnicodeString& text) {
   return code_points;
 }
 
+[[noreturn]] void Die(const char* why) {
+  std::cerr << "generate_fold: " << why << "\n";
+  std::exit(1);
+}
+
 std::vector<char32_t> Decode(const std::string& text) {
   return CodePoints(icu::UnicodeString::fromUTF8(text));
 }
 
-Folder::Folder(const char* dictionary) {
+Folder::Folder(const std::vector<const char*>& dictionaries) {
   UErrorCode error = U_ZERO_ERROR;
   casefold_ = icu::Normalizer2::getNFKCCasefoldInstance(error);
   nfd_ = icu::Normalizer2::getNFDInstance(error);
   nfc_ = icu::Normalizer2::getNFCInstance(error);
-  if (U_FAILURE(error)) {
-    std::cerr << "generate_fold: ICU has no normalisation data\n";
-    std::exit(1);
-  }
+  if (U_FAILURE(error)) Die("ICU has no normalisation data");
   for (const LookAlike& entry : kLookAlikes) {
     for (const char32_t* c = entry.from; *c != 0; ++c) {
       look_alikes_.emplace(*c, static_cast<char32_t>(entry.to));
     }
   }
+  AddConfusableLetters();
   for (char32_t i = 0; i < 26; ++i) {
-    for (const char32_t base : {0x1F130U, 0x1F150U, 0x1F170U, 0x1F1E6U}) {
-      look_alikes_[base + i] = U'a' + i;
-    }
+    for (const char32_t base : {0x1F130U, 0x1F150U, 0x1F170U}) look_alikes_[base + i] = U'a' + i;
   }
+  for (const char* const dictionary : dictionaries) AddSimplified(dictionary);
+  AddSimplifiedOfIcu();
+}
+
+// Letters of alphabets that share forms with Latin and that Unicode's list of confusable characters
+// takes for one.
+void Folder::AddConfusableLetters() {
+  UErrorCode error = U_ZERO_ERROR;
+  USpoofChecker* const checker = uspoof_open(&error);
+  const auto skeleton = [&](UChar32 c) {
+    icu::UnicodeString out;
+    return uspoof_getSkeletonUnicodeString(checker, 0, icu::UnicodeString(c), out, &error);
+  };
+  std::map<icu::UnicodeString, char32_t> letters;
+  for (char32_t c = U'a'; c <= U'z'; ++c) letters.emplace(skeleton(static_cast<UChar32>(c)), c);
+  for (UChar32 c = 0x80; c < 0x10000; ++c) {
+    const UScriptCode script = uscript_getScript(c, &error);
+    if (!u_isalpha(c) ||
+        (script != USCRIPT_LATIN && script != USCRIPT_CYRILLIC && script != USCRIPT_GREEK &&
+         script != USCRIPT_ARMENIAN && script != USCRIPT_CHEROKEE && script != USCRIPT_COPTIC)) {
+      continue;
+    }
+    // A full-width I is an I, though I is confusable with l.
+    icu::UnicodeString folded;
+    casefold_->normalize(icu::UnicodeString(c), folded, error);
+    if (folded.char32At(0) < 0x80) continue;
+    const auto letter = letters.find(skeleton(c));
+    if (letter != letters.end()) look_alikes_.emplace(static_cast<char32_t>(c), letter->second);
+  }
+  if (U_FAILURE(error)) Die("ICU has no list of confusable characters");
+  uspoof_close(checker);
+}
+
+void Folder::AddSimplified(const char* dictionary) {
   const auto lexicon =
       opencc::SerializableDict::NewFromFile<opencc::MarisaDict>(dictionary)->GetLexicon();
   for (size_t i = 0; i < lexicon->Length(); ++i) {
     const std::vector<char32_t> from = Decode(lexicon->At(i)->Key());
     const std::vector<char32_t> to = Decode(lexicon->At(i)->GetDefault());
-    if (from.size() == 1 && to.size() == 1 && from != to) simplified_.emplace(from[0], to[0]);
+    if (from.size() == 1 && to.size() == 1) AddPair(from[0], to[0]);
+  }
+}
+
+// What an earlier pair leads to is simplified already: 户 is the variant of 戶 elsewhere.
+void Folder::AddPair(char32_t from, char32_t to) {
+  if (from == to || targets_.contains(from)) return;
+  if (simplified_.emplace(from, to).second) targets_.insert(to);
+}
+
+void Folder::AddSimplifiedOfIcu() {
+  UErrorCode error = U_ZERO_ERROR;
+  const std::unique_ptr<icu::Transliterator> simplify(
+      icu::Transliterator::createInstance("Traditional-Simplified", UTRANS_FORWARD, error));
+  if (U_FAILURE(error)) Die("ICU has no transliterator Traditional-Simplified");
+  for (UChar32 c = 0x4E00; c < 0xA000; ++c) {
+    icu::UnicodeString text(c);
+    simplify->transliterate(text);
+    const std::vector<char32_t> to = CodePoints(text);
+    if (to.size() == 1) AddPair(static_cast<char32_t>(c), to[0]);
   }
 }
 
@@ -134,6 +202,12 @@ bool IsEnclosed(char32_t c) {
          (c >= 0x1F100 && c <= 0x1F2FF);
 }
 
+// Numbers in discs and rings that NFKC leaves alone.
+bool IsEnclosedNumber(char32_t c) {
+  return (c >= 0x24EB && c <= 0x24FF) || (c >= 0x2776 && c <= 0x2793) || c == 0x1F10B ||
+         c == 0x1F10C;
+}
+
 std::vector<char32_t> Folder::Step(char32_t c) const {
   const auto code_point = static_cast<UChar32>(c);
   if (c >= 0xD800 && c <= 0xDFFF) return {c};
@@ -145,6 +219,12 @@ std::vector<char32_t> Folder::Step(char32_t c) const {
   if (c == 0x2122 || c == 0x2120) return {c};  // (TM) and (SM) part words, they spell none
   if (const auto found = look_alikes_.find(c); found != look_alikes_.end()) {
     return {found->second};
+  }
+  if (IsEnclosedNumber(c)) {
+    std::vector<char32_t> digits;
+    const auto value = static_cast<int>(u_getNumericValue(code_point));
+    for (const char digit : std::to_string(value)) digits.push_back(static_cast<char32_t>(digit));
+    return digits;
   }
   if (const int32_t digit = u_charDigitValue(code_point); digit >= 0) {
     return {U'0' + static_cast<char32_t>(digit)};
@@ -177,8 +257,8 @@ std::vector<char32_t> Folder::Fold(char32_t c) const {
   return current;
 }
 
-int Generate(const char* dictionary, const char* output) {
-  const Folder folder(dictionary);
+int Generate(const char* output, const std::vector<const char*>& dictionaries) {
+  const Folder folder(dictionaries);
   std::vector<uint32_t> expansions;
   std::map<std::vector<char32_t>, uint32_t> expansion_places;
   std::vector<std::vector<uint32_t>> pages;
@@ -238,9 +318,9 @@ int Generate(const char* dictionary, const char* output) {
 }  // namespace weir::rules
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: generate_fold TSCharacters.ocd2 OUTPUT\n");
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: generate_fold OUTPUT DICTIONARY.ocd2...\n");
     return 2;
   }
-  return weir::rules::Generate(argv[1], argv[2]);
+  return weir::rules::Generate(argv[1], {argv + 2, argv + argc});
 }
