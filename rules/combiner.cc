@@ -8,6 +8,8 @@
 namespace weir::rules {
 namespace {
 
+constexpr uint64_t kNowhere = ~uint64_t{0};
+
 // The ASCII digits and letters of a number as it is written.
 std::string Reduce(std::string_view fold) {
   std::string reduced;
@@ -76,6 +78,10 @@ void Combiner::Begin(const RuleSet::Compiled& compiled) {
   recent_.clear();
 }
 
+bool Combiner::BeginsEarlier(const Occurrence& a, const Occurrence& b) {
+  return a.span.start < b.span.start;
+}
+
 void Combiner::Add(const OriginalText& text, uint32_t leaf, Lane lane, Detector detector,
                    Span span) {
   Occurrence occurrence{leaf, lane, detector, span, {}};
@@ -95,40 +101,127 @@ void Combiner::AddException(const OriginalText& text, uint32_t exception, Span s
   contexts_sorted_ = false;
 }
 
-uint64_t Combiner::SettleQueue(uint64_t undecided) {
-  uint64_t hold = ~uint64_t{0};
-  if (queue_.empty()) return hold;
-  std::stable_sort(queue_.begin(), queue_.end(), [](const Occurrence& a, const Occurrence& b) {
-    return std::tie(a.span.end, a.span.start, a.leaf) < std::tie(b.span.end, b.span.start, b.leaf);
+bool Combiner::MayExcuse(const OriginalText& text, uint64_t from) {
+  if (contexts_.empty()) return false;
+  const uint64_t character = characters_.At(text, from);
+  return std::any_of(contexts_.begin(), contexts_.end(), [&](const Context& context) {
+    return context.characters.end + compiled_->exceptions[context.exception].within >= character;
   });
-  size_t taken = 0;
-  while (taken < queue_.size() && queue_[taken].span.end <= undecided) Climb(queue_[taken++]);
-  queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(taken));
-  for (const Occurrence& occurrence : queue_) hold = std::min(hold, occurrence.span.start);
+}
+
+// Takes the queue as far as it is decided, matches what is complete, and returns from which byte
+// the rest and what is growing hold the text.
+uint64_t Combiner::SettleParts(const OriginalText& text, const std::vector<Growing>& growing) {
+  uint64_t undecided = kNowhere;
+  for (const Growing& match : growing) undecided = std::min(undecided, match.start);
+  std::stable_sort(queue_.begin(), queue_.end(), BeginsEarlier);
+  const auto rest = std::partition_point(
+      queue_.begin(), queue_.end(), [&](const Occurrence& o) { return o.span.start < undecided; });
+  Take({queue_.begin(), rest});
+  for (const SlotChange& change : changes_) {
+    if (change.before == 0) touched_.push_back(change.slot);
+  }
+  changes_.clear();
+  // What is known of the rest counts now, but comes once more when nothing undecided is before it.
+  Take({rest, queue_.end()});
+  TakeBack();
+  Report(queue_);
+  queue_.erase(queue_.begin(), rest);
+  Expect(text, growing);
+  Take(expected_);
+  TakeBack();
+  uint64_t hold = kNowhere;
+  for (const Occurrence& occurrence : expected_) {
+    if (!occurrence.complete || occurrence.reported || IsExcused(text, occurrence)) continue;
+    hold = std::min(hold, occurrence.span.start);
+  }
   return hold;
 }
 
-// Takes an occurrence up through the all and near that it is a part of, as far as they are
-// complete.
-void Combiner::Climb(const Occurrence& occurrence) {
+// Puts together what could come of the queue: itself and all that is growing, as if it were whole.
+void Combiner::Expect(const OriginalText& text, const std::vector<Growing>& growing) {
+  expected_.clear();
+  if (growing.empty()) return;
+  expected_ = queue_;
+  for (const Growing& match : growing) expected_.push_back(Expected(text, match, match.start));
+  // An open one can only do more behind what begins later: it is taken to begin there too.
+  const size_t known = expected_.size();
+  for (const Growing& match : growing) {
+    if (!match.open) continue;
+    for (size_t i = 0; i < known; ++i) {
+      const uint64_t start = expected_[i].span.start;
+      if (start > match.start) expected_.push_back(Expected(text, match, start));
+    }
+  }
+  std::stable_sort(expected_.begin(), expected_.end(), BeginsEarlier);
+}
+
+Combiner::Occurrence Combiner::Expected(const OriginalText& text, const Growing& growing,
+                                        uint64_t start) {
+  Occurrence occurrence{growing.leaf, Lane::kExact, Detector::kNone, {start, start}, {}};
+  occurrence.open = growing.open;
+  occurrence.characters.end = growing.end == Growing::kBehindText
+                                  ? characters_.At(text, text.end()) + 1
+                                  : characters_.At(text, growing.end);
+  occurrence.characters.start = characters_.At(text, start);
+  occurrence.characters.end = std::max(occurrence.characters.end, occurrence.characters.start + 1);
+  return occurrence;
+}
+
+// Takes occurrences, ordered by where they begin, up through their composites.
+void Combiner::Take(std::span<Occurrence> occurrences) {
+  for (size_t first = 0, last = 0; first < occurrences.size(); first = last) {
+    while (last < occurrences.size() &&
+           occurrences[last].span.start == occurrences[first].span.start) {
+      ++last;
+    }
+    // Those that begin together can complete one another.
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (size_t i = first; i < last; ++i) changed |= Climb(occurrences[i]);
+      changed = changed && last - first > 1;
+    }
+  }
+}
+
+// Takes an occurrence up as far as composites are complete; whether it left a new trace in one.
+bool Combiner::Climb(Occurrence& occurrence) {
+  bool changed = false;
   uint32_t at = compiled_->leaves[occurrence.leaf].composite;
   uint32_t slot = compiled_->leaves[occurrence.leaf].slot;
+  const auto [start, end] = occurrence.characters;
   while (at != kAbsent) {
     const Composite& composite = compiled_->composites[at];
+    const uint64_t least = composite.within < end ? end - composite.within : 0;
+    if (composite.within != kAbsent && start < least) return changed;  // too long for this one
     uint64_t& latest = latest_[composite.first_slot + slot];
-    if (latest == 0) touched_.push_back(composite.first_slot + slot);
-    latest = std::max(latest, occurrence.characters.start + 1);
-    const uint64_t least = composite.within < occurrence.characters.end
-                               ? occurrence.characters.end - composite.within
-                               : 0;
+    if (latest < start + 1) {
+      changes_.push_back({composite.first_slot + slot, latest});
+      latest = start + 1;
+      changed = true;
+    }
     for (uint32_t i = 0; i < composite.slots; ++i) {
-      const uint64_t start = latest_[composite.first_slot + i];
-      if (start == 0 || (composite.within != kAbsent && start - 1 < least)) return;
+      const uint64_t other = latest_[composite.first_slot + i];
+      if (other == 0 || (composite.within != kAbsent && other - 1 < least)) return changed;
     }
     slot = composite.parent_slot;
     at = composite.parent;
   }
-  Match(occurrence);
+  occurrence.complete = true;
+  return changed;
+}
+
+// Takes the changes back that were made to slots since the last that were for good.
+void Combiner::TakeBack() {
+  for (; !changes_.empty(); changes_.pop_back()) {
+    latest_[changes_.back().slot] = changes_.back().before;
+  }
+}
+
+void Combiner::Report(std::span<Occurrence> occurrences) {
+  for (Occurrence& occurrence : occurrences) {
+    if (occurrence.complete && !std::exchange(occurrence.reported, true)) Match(occurrence);
+  }
 }
 
 void Combiner::Match(const Occurrence& occurrence) {
@@ -156,18 +249,26 @@ void Combiner::SortContexts() {
   }
 }
 
-bool Combiner::IsExcused(const Waiting& waiting) {
+bool Combiner::IsExcused(uint32_t rule, Span characters) {
+  const uint32_t exception = compiled_->exception_of[rule];
+  if (exception == kAbsent || contexts_.empty()) return false;
   SortContexts();
-  const uint32_t exception = compiled_->exception_of[waiting.finding.rule];
   const uint64_t within = compiled_->exceptions[exception].within;
-  const uint64_t last_start = waiting.characters.end + within;
-  const auto after =
-      std::upper_bound(contexts_.begin(), contexts_.end(), std::pair(exception, last_start),
-                       [](const std::pair<uint32_t, uint64_t>& key, const Context& context) {
-                         return key < std::pair(context.exception, context.characters.start);
-                       });
+  const auto after = std::upper_bound(
+      contexts_.begin(), contexts_.end(), std::pair(exception, characters.end + within),
+      [](const std::pair<uint32_t, uint64_t>& key, const Context& context) {
+        return key < std::pair(context.exception, context.characters.start);
+      });
   return after != contexts_.begin() && (after - 1)->exception == exception &&
-         (after - 1)->reach + within >= waiting.characters.start;
+         (after - 1)->reach + within >= characters.start;
+}
+
+// Whether something expected would be excused wherever it begins.
+bool Combiner::IsExcused(const OriginalText& text, const Occurrence& occurrence) {
+  if (contexts_.empty()) return false;
+  Span characters = occurrence.characters;
+  if (occurrence.open) characters.start = characters_.At(text, text.end());
+  return IsExcused(compiled_->leaves[occurrence.leaf].rule, characters);
 }
 
 void Combiner::Emit(const OriginalText& text, Finding finding, std::vector<Finding>& findings) {
@@ -186,14 +287,13 @@ void Combiner::Emit(const OriginalText& text, Finding finding, std::vector<Findi
   findings.push_back(finding);
 }
 
-uint64_t Combiner::Settle(const OriginalText& text, uint64_t undecided,
-                          absl::FunctionRef<uint64_t(uint32_t)> exception_tail,
-                          std::vector<Finding>& findings) {
-  uint64_t hold = SettleQueue(text.final ? text.end() : undecided);
-  for (const Finding& finding : matched_) Emit(text, finding, findings);
-  matched_.clear();
+// Findings of rules with exceptions count once no exception can come within reach.
+uint64_t Combiner::SettleWaiting(const OriginalText& text,
+                                 absl::FunctionRef<uint64_t(uint32_t)> exception_tail,
+                                 std::vector<Finding>& findings) {
+  uint64_t hold = kNowhere;
   std::erase_if(waiting_, [&](const Waiting& waiting) {
-    if (IsExcused(waiting)) return true;
+    if (IsExcused(waiting.finding.rule, waiting.characters)) return true;
     const uint32_t exception = compiled_->exception_of[waiting.finding.rule];
     const uint64_t last_start = waiting.characters.end + compiled_->exceptions[exception].within;
     if (!text.final && (characters_.At(text, text.end()) <= last_start ||
@@ -207,14 +307,24 @@ uint64_t Combiner::Settle(const OriginalText& text, uint64_t undecided,
   return hold;
 }
 
-void Combiner::Forget(const OriginalText& text, uint64_t offset, uint64_t hold) {
+uint64_t Combiner::Settle(const OriginalText& text, const std::vector<Growing>& growing,
+                          absl::FunctionRef<uint64_t(uint32_t)> exception_tail,
+                          std::vector<Finding>& findings) {
+  uint64_t hold = kNowhere;
+  if (!queue_.empty() || !growing.empty()) hold = SettleParts(text, growing);
+  for (const Finding& finding : matched_) Emit(text, finding, findings);
+  matched_.clear();
+  return std::min(hold, SettleWaiting(text, exception_tail, findings));
+}
+
+void Combiner::Forget(const OriginalText& text, uint64_t offset, uint64_t undecided) {
   characters_.At(text, offset);
-  std::erase_if(recent_, [&](const Finding& finding) { return finding.start < hold; });
+  std::erase_if(recent_, [&](const Finding& finding) { return finding.start < undecided; });
   if (contexts_.empty()) return;
-  const uint64_t hold_character = characters_.At(text, hold);
+  const uint64_t undecided_character = characters_.At(text, undecided);
   std::erase_if(contexts_, [&](const Context& context) {
     return context.characters.end + compiled_->exceptions[context.exception].within <
-           hold_character;
+           undecided_character;
   });
   contexts_sorted_ = false;
   characters_.At(text, offset);

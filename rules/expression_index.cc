@@ -174,7 +174,7 @@ void ExpressionIndex::BuildMachine(bool exact) {
     machine.entries.back() = place_base;
     for (uint32_t at = 0; at < variant.program.size(); ++at) {
       const Reach reach = ReachFrom(variant.program, at);
-      ExpressionMachine::Place place{variant.program[at], i, reach.accepts,
+      ExpressionMachine::Place place{variant.program[at], i, reach.accepts, reach.accepts_if,
                                      reach.accepts_if || !reach.reads.empty()};
       place.instruction.next += place_base;
       place.instruction.other +=
@@ -276,6 +276,27 @@ void ExpressionStream::Begin(const ExpressionIndex& index, Lane lane, DirectionS
   previous_ = kInvalidByte;
   threads_.clear();
   accepted_.clear();
+}
+
+uint64_t ExpressionStream::HoldStart(uint64_t end) const {
+  for (const Thread& thread : threads_) {
+    if (!index_->use(machine_->places[thread.place].use).part) return thread.start;
+  }
+  return end;
+}
+
+void ExpressionStream::ForEachGrowing(bool each,
+                                      absl::FunctionRef<void(const GrowingMatch&)> visit) const {
+  for (const Thread& thread : threads_) {
+    const ExpressionMachine::Place& place = machine_->places[thread.place];
+    const ExpressionUse& use = index_->use(place.use);
+    if (each || use.part) visit({use.leaf, thread.start, place.waits, false});
+  }
+  // Behind a match that is not final yet the next ones have not been looked for.
+  for (const Accepted& accepted : accepted_) {
+    const ExpressionUse& use = index_->use(accepted.use);
+    if (each || use.part) visit({use.leaf, accepted.start, true, true});
+  }
 }
 
 void ExpressionStream::Accept(uint32_t use, uint64_t start) {

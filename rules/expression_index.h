@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
 
 #include "rules/expression.h"
@@ -34,6 +35,7 @@ struct ExpressionUse {
   uint32_t leaf = 0;
   LaneSet lanes = 0;
   DirectionSet directions = kNoDirection;
+  bool part = false;  // of an all or near: a reason to hold text back only if it could complete it
 };
 
 // The programs of all expressions of one variant, one behind the other.
@@ -42,7 +44,8 @@ struct ExpressionMachine {
     Instruction instruction;
     uint32_t use = 0;
     bool accepts = false;  // a match ends here, whatever follows
-    bool lives = false;  // a match could still end later, or ends here if the next character allows
+    bool waits = false;    // a match ends here if the next character allows
+    bool lives = false;    // waits, or a match could still end later
   };
   std::vector<Place> places;
   std::vector<CharacterSet> sets;
@@ -112,7 +115,17 @@ class ExpressionStream {
   void Advance(const LaneText& text, uint64_t from, bool final, std::vector<Match>& matches);
 
   // The least lane offset from which a match could still grow; `end` when none could.
-  uint64_t HoldStart(uint64_t end) const { return threads_.empty() ? end : threads_.front().start; }
+  uint64_t TailStart(uint64_t end) const { return threads_.empty() ? end : threads_.front().start; }
+  // The same, parts left out.
+  uint64_t HoldStart(uint64_t end) const;
+  // Lists from which lane offsets a match could still grow: of parts, or of `each` expression.
+  struct GrowingMatch {
+    uint32_t leaf;
+    uint64_t start;
+    bool ended;  // it may end in what was read
+    bool open;   // it may begin anywhere from `start` on
+  };
+  void ForEachGrowing(bool each, absl::FunctionRef<void(const GrowingMatch&)> visit) const;
 
  private:
   struct Thread {

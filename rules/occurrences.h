@@ -11,6 +11,16 @@
 
 namespace weir::rules {
 
+// A match that is not decided yet.
+struct Growing {
+  static constexpr uint64_t kBehindText = ~uint64_t{0};
+
+  uint32_t leaf = 0;
+  uint64_t start = 0;          // byte
+  uint64_t end = kBehindText;  // a byte that it does not end before
+  bool open = false;           // it may begin anywhere from `start` on
+};
+
 class Occurrences {
  public:
   virtual ~Occurrences() = default;

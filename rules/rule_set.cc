@@ -103,9 +103,10 @@ class Compiler {
     for (uint32_t i = first_leaf; i < compiled_.leaves.size(); ++i) {
       compiled_.leaves[i].counts_characters = counts_characters_;
     }
-    // One span may be reported by several matchers only when there are expressions (each lane
-    // looks for itself) or matchers of several kinds.
-    if (!mixed_.expressions.empty() || (kinds_ & (kinds_ - 1)) != 0) {
+    // One span may be reported by several matchers, or at several times, only when there are
+    // expressions (each lane looks for itself), matchers of several kinds, or all and near.
+    if (!mixed_.expressions.empty() || (kinds_ & (kinds_ - 1)) != 0 ||
+        stats().guarantee == RuleStats::Guarantee::kCompletion) {
       compiled_.mixed_of.back() = static_cast<uint32_t>(compiled_.mixed.size());
       compiled_.mixed.push_back(std::move(mixed_));
     }
@@ -121,6 +122,8 @@ class Compiler {
     compiled_.leaves.push_back({rule_, place.composite, place.slot, false});
     return static_cast<uint32_t>(compiled_.leaves.size() - 1);
   }
+
+  bool IsPart(uint32_t leaf) const { return compiled_.leaves[leaf].composite != kAbsent; }
 
   RuleStats& stats() { return compiled_.stats.back(); }
   void Widen(size_t characters) {
@@ -162,7 +165,7 @@ class Compiler {
       if ((matcher.lanes & LaneBit(Lane::kExact)) != 0) mixed_.exact_words.insert(word->exact);
       if ((matcher.lanes & LaneBit(Lane::kFold)) != 0) mixed_.fold_words.insert(word->fold);
       if (directions_ == kNoDirection) continue;
-      words_.push_back({*std::move(word), leaf, directions_, /*exception=*/false});
+      words_.push_back({*std::move(word), leaf, directions_, /*exception=*/false, IsPart(leaf)});
     }
   }
 
@@ -174,7 +177,8 @@ class Compiler {
     Widen(expression->width_max());
     if (directions_ == kNoDirection) return;
     mixed_.expressions.push_back(static_cast<uint32_t>(expressions_.size()));
-    expressions_.push_back({*std::move(expression), leaf, matcher.lanes, directions_});
+    expressions_.push_back(
+        {*std::move(expression), leaf, matcher.lanes, directions_, IsPart(leaf)});
   }
 
   void AddDetector(const Matcher& matcher, uint32_t leaf) {
@@ -209,7 +213,7 @@ class Compiler {
     for (const std::string& written : exception.words) {
       absl::StatusOr<Word> word = Word::Parse(written, exception.lanes);
       if (!Accept(word.status(), compiled_.rules.back()->line)) continue;
-      words_.push_back({*std::move(word), number, directions_, /*exception=*/true});
+      words_.push_back({*std::move(word), number, directions_, /*exception=*/true, /*part=*/false});
     }
   }
 

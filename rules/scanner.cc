@@ -4,8 +4,8 @@
 // What a stream may release is computed after each piece: every engine says from which byte a
 // match could still grow, and no findings begin before the least of these. In words: the longest
 // suffix that could become one, exactly. In expressions: the earliest start of any place their
-// programs are at. In numbers: the digits that could still become one. In undecided findings: where
-// they begin.
+// programs are at. In numbers: the digits that could still become one. In parts of all and near:
+// the same, as far as they could complete it. In undecided findings: where they begin.
 #include "rules/scanner.h"
 
 #include <algorithm>
@@ -41,7 +41,7 @@ class Pass {
   // The byte from which text must be held back, and the one from which later calls need it.
   uint64_t hold() const { return hold_; }
   uint64_t keep() const { return keep_; }
-  void Forget(const OriginalText& text, uint64_t offset) { combiner_.Forget(text, offset, hold_); }
+  void Forget(const OriginalText& text, uint64_t offset) { combiner_.Forget(text, offset, keep_); }
 
  private:
   void Emit(const OriginalText& text, std::vector<Finding>& findings);
@@ -49,6 +49,7 @@ class Pass {
   bool whole_ = false;
   TextScan scan_;
   Combiner combiner_;
+  std::vector<Growing> growing_;
   uint64_t hold_ = 0;
   uint64_t keep_ = 0;
 };
@@ -63,7 +64,7 @@ void Pass::Begin(const RuleSet& rules, Direction direction, bool whole) {
 absl::Status Pass::Advance(const OriginalText& text, std::vector<Finding>& findings) {
   WEIR_RETURN_IF_ERROR(scan_.Advance(text, combiner_));
   Emit(text, findings);
-  if (!whole_) keep_ = std::min(hold_, scan_.Forget());
+  if (!whole_) scan_.Forget();
   return absl::OkStatus();
 }
 
@@ -72,7 +73,16 @@ void Pass::Emit(const OriginalText& text, std::vector<Finding>& findings) {
   const auto exception_tail = [&](uint32_t exception) {
     return scan_.ExceptionHold(text, exception);
   };
-  hold_ = std::min(scan_.hold(), combiner_.Settle(text, scan_.hold(), exception_tail, findings));
+  growing_.clear();
+  hold_ = scan_.hold();
+  if (!whole_ && !text.final) {
+    keep_ = scan_.Undecided(text);
+    const bool each = combiner_.MayExcuse(text, keep_);
+    if (each) hold_ = text.end();
+    scan_.ListGrowing(text, each, growing_);
+  }
+  hold_ = std::min(hold_, combiner_.Settle(text, growing_, exception_tail, findings));
+  keep_ = std::min(keep_, hold_);
   const auto begin = findings.begin() + static_cast<ptrdiff_t>(first_new);
   std::sort(begin, findings.end(), Earlier);
   findings.erase(std::unique(begin, findings.end(), SamePlace), findings.end());

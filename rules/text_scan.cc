@@ -69,8 +69,36 @@ absl::Status TextScan::Advance(const OriginalText& text, Occurrences& occurrence
   FindWords(text, occurrences);
   WEIR_RETURN_IF_ERROR(FindExpressions(text, occurrences));
   FindNumbersIn(text, occurrences);
-  hold_ = std::min({words_.hold(), expression_hold_, number_hold_, text.end()});
+  hold_ = std::min({words_.hold(), expression_hold_, text.end()});
+  for (const auto& use : compiled_->detectors) {
+    if ((use.directions & direction_) != 0 && !IsPart(use.leaf)) {
+      hold_ = std::min(hold_, number_hold_);
+    }
+  }
   return absl::OkStatus();
+}
+
+bool TextScan::IsPart(uint32_t leaf) const {
+  return compiled_->leaves[leaf].composite != kAbsent;
+}
+
+void TextScan::ListGrowing(const OriginalText& text, bool each,
+                           std::vector<Growing>& growing) const {
+  words_.ListGrowing(text, lane(Lane::kSkeleton), each, growing);
+  for (const Lane which : kExpressionLanes) {
+    if ((compiled_->expressions.lanes() & LaneBit(which)) == 0) continue;
+    expressions_[static_cast<size_t>(which)].ForEachGrowing(
+        each, [&](const ExpressionStream::GrowingMatch& match) {
+          const uint64_t start = lane(which).Origin(match.start);
+          growing.push_back(
+              {match.leaf, start, match.ended ? start : Growing::kBehindText, match.open});
+        });
+  }
+  if (number_hold_ == kNowhere) return;
+  for (const auto& use : compiled_->detectors) {
+    if ((use.directions & direction_) == 0 || (!each && !IsPart(use.leaf))) continue;
+    growing.push_back({use.leaf, number_hold_, number_hold_, /*open=*/true});
+  }
 }
 
 void TextScan::Normalise(const OriginalText& text) {
@@ -175,21 +203,33 @@ uint64_t TextScan::ExceptionHold(const OriginalText& text, uint32_t exception) c
   return words_.ExceptionHold(text, lane(Lane::kSkeleton), exception);
 }
 
-uint64_t TextScan::Forget() {
-  uint64_t keep = words_.KeepFrom(hold_);
+// The lane offset from which a lane is still needed.
+uint64_t TextScan::LaneTail(Lane which) const {
+  uint64_t tail = lane(which).end();
+  if (which == Lane::kSkeleton) tail = std::min(tail, words_.lane_keep());
+  if ((compiled_->expressions.lanes() & LaneBit(which)) != 0) {
+    tail = std::min(tail, expressions_[static_cast<size_t>(which)].TailStart(lane(which).end()));
+  }
+  return tail;
+}
+
+uint64_t TextScan::Undecided(const OriginalText& text) const {
+  uint64_t first = words_.KeepFrom(std::min(text.end(), number_hold_));
   for (const Lane which : kExpressionLanes) {
     if (!Runs(which)) continue;
-    const auto index = static_cast<size_t>(which);
-    uint64_t from = lane(which).end();
-    if (which == Lane::kSkeleton) from = std::min(from, words_.lane_keep());
-    if ((compiled_->expressions.lanes() & LaneBit(which)) != 0) {
-      from = std::min(from, expressions_[index].HoldStart(lane(which).end()));
-    }
-    if (from < lane(which).end()) keep = std::min(keep, lane(which).Origin(from));
+    const uint64_t tail = LaneTail(which);
+    if (tail < lane(which).end()) first = std::min(first, lane(which).Origin(tail));
+  }
+  return first;
+}
+
+void TextScan::Forget() {
+  for (const Lane which : kExpressionLanes) {
+    if (!Runs(which)) continue;
+    const uint64_t from = LaneTail(which);
     // A word boundary looks at the byte before.
     lane(which).Forget(from > lane(which).begin() ? from - 1 : from);
   }
-  return keep;
 }
 
 }  // namespace weir::rules

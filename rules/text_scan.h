@@ -37,16 +37,23 @@ class TextScan {
   // completes.
   absl::Status Advance(const OriginalText& text, Occurrences& occurrences);
 
-  // After Advance(): the byte from which a match could still grow; text.end() if none.
+  // After Advance(): the byte from which a match that is no part of an all or near could still
+  // grow; text.end() if none.
   uint64_t hold() const { return hold_; }
+  // Appends the parts that are growing, or `each` match that is no exception.
+  void ListGrowing(const OriginalText& text, bool each, std::vector<Growing>& growing) const;
   // The same for the words of one exception.
   uint64_t ExceptionHold(const OriginalText& text, uint32_t exception) const;
 
-  // Lets go of lane text that no later call needs, and returns the byte from which they need the
-  // original, besides kLookBackBytes before it. For streams.
-  uint64_t Forget();
+  // The byte from which anything is undecided, parts and exceptions too: later calls need the text
+  // from there, besides kLookBackBytes before it.
+  uint64_t Undecided(const OriginalText& text) const;
+  // Lets go of lane text that no later call needs. For streams.
+  void Forget();
 
  private:
+  bool IsPart(uint32_t leaf) const;
+  uint64_t LaneTail(Lane which) const;
   void Normalise(const OriginalText& text);
   void FindWords(const OriginalText& text, Occurrences& occurrences);
   absl::Status FindExpressions(const OriginalText& text, Occurrences& occurrences);

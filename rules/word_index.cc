@@ -200,6 +200,7 @@ WordIndex WordIndex::Build(std::vector<WordUse> uses) {
 void WordIndex::AddPrefixes(uint32_t number) {
   const WordUse& use = uses_[number];
   if (use.exception) return;
+  if (use.part) parts_ = static_cast<DirectionSet>(parts_ | use.directions);
   const std::vector<Word::Run>& runs = use.word.runs;
   LiteralIndex::Path path = LiteralIndex::Root();
   // The last character of a prefix may still be repeated; those before it may not.
@@ -207,9 +208,10 @@ void WordIndex::AddPrefixes(uint32_t number) {
   for (size_t k = 0; k + 1 < runs.size(); ++k) {
     path = path.Then(runs[k].c);
     const bool simple = counts_are_one && (use.word.lanes & LaneBit(Lane::kSkeleton)) != 0;
-    if (!simple) compared_[number] = 1;
+    if (!simple && !use.part) compared_[number] = 1;
     PrefixUses& prefix = prefix_uses_[literals_.Find(path)->number];
-    DirectionSet& kind = !simple                        ? prefix.other
+    DirectionSet& kind = use.part                       ? prefix.part
+                         : !simple                      ? prefix.other
                          : use.word.left == Edge::kOpen ? prefix.plain
                                                         : prefix.spaced;
     kind = static_cast<DirectionSet>(kind | use.directions);
@@ -250,24 +252,23 @@ WordIndex::Confirmed WordIndex::Confirm(const Word& word, const OriginalText& te
   return {};
 }
 
-// The least start, over the uses in `prefix` that `accept` takes, from which the text could still
-// grow into the use's word; text.end() if none could. `tail` is the skeleton from `tail_offset` on.
-template <typename Accept>
-uint64_t WordIndex::LeastStart(const Prefix& prefix, std::string_view tail, uint64_t tail_offset,
-                               const LaneText& skeleton, const OriginalText& text,
-                               Accept accept) const {
+// Visits every start from which the text could still grow into the word of a use in `prefix` that
+// `accept` takes. `tail` is the skeleton from `tail_offset` on.
+template <typename Accept, typename Visit>
+void WordIndex::ForEachStart(const Prefix& prefix, std::string_view tail, uint64_t tail_offset,
+                             const LaneText& skeleton, const OriginalText& text, Accept accept,
+                             Visit visit) const {
   const size_t first_bytes = DecodeAt(tail, 0).length;
   const bool one_character = first_bytes == tail.size();
   size_t characters = 0;
   for (size_t i = 0; i < tail.size(); i += DecodeAt(tail, i).length) ++characters;
-  uint64_t least = text.end();
   for (uint32_t i = literal_first_[prefix.first]; i < literal_first_[prefix.last]; ++i) {
     if (!accept(i)) continue;
     const Word& word = uses_[i].word;
     const auto consider = [&](const FoldCursor& start_cursor, const FoldUnit& first) {
       LaneSet lanes = LanesAfterEdge(word.lanes, LeftEdge(word, start_cursor));
       lanes = LanesOfSpan(word, lanes, start_cursor, text, {first.start, text.end()}, false);
-      if (lanes != 0) least = std::min(least, first.start);
+      if (lanes != 0) visit(i, first.start);
     };
     FoldUnit unit;
     if (one_character) {
@@ -290,7 +291,6 @@ uint64_t WordIndex::LeastStart(const Prefix& prefix, std::string_view tail, uint
     if (ReadRuns(runs.subspan(1, characters - 1), cursor, unit) == RunsRead::kDiffers) continue;
     consider(start_cursor, first);
   }
-  return least;
 }
 
 uint64_t WordIndex::HoldStart(const Prefix& prefix, std::string_view tail, uint64_t tail_offset,
@@ -315,11 +315,12 @@ uint64_t WordIndex::HoldStart(const Prefix& prefix, std::string_view tail, uint6
     }
   }
   if ((uses.other & direction) != 0) {
-    least =
-        std::min(least, LeastStart(prefix, tail, tail_offset, skeleton, text, [&](uint32_t use) {
-                   return compared_[use] != 0 && !uses_[use].exception &&
-                          (uses_[use].directions & direction) != 0;
-                 }));
+    ForEachStart(
+        prefix, tail, tail_offset, skeleton, text,
+        [&](uint32_t use) {
+          return compared_[use] != 0 && (uses_[use].directions & direction) != 0;
+        },
+        [&](uint32_t, uint64_t start) { least = std::min(least, start); });
   }
   return least;
 }
@@ -337,15 +338,34 @@ WordIndex::Tail WordIndex::FindTail(const LaneText& skeleton, uint64_t from,
   return tail;
 }
 
+void WordIndex::ForEachGrowing(const LaneText& skeleton, uint64_t from, const OriginalText& text,
+                               DirectionSet direction, bool each,
+                               absl::FunctionRef<void(uint32_t, uint64_t)> visit) const {
+  if (!each && (parts_ & direction) == 0) return;
+  const std::string_view lane = skeleton.From(from);
+  literals_.ForEachTail(lane, [&](size_t start, const Prefix& prefix) {
+    const PrefixUses& uses = prefix_uses_[prefix.number];
+    const int others = each ? uses.plain | uses.spaced | uses.other : 0;
+    if (((uses.part | others) & direction) == 0) return;
+    ForEachStart(
+        prefix, lane.substr(start), from + start, skeleton, text,
+        [&](uint32_t use) {
+          return (each ? !uses_[use].exception : uses_[use].part) &&
+                 (uses_[use].directions & direction) != 0;
+        },
+        [&](uint32_t use, uint64_t begin) { visit(uses_[use].leaf, begin); });
+  });
+}
+
 uint64_t WordIndex::FindExceptionTail(const LaneText& skeleton, uint64_t from,
                                       const OriginalText& text, uint32_t leaf) const {
   uint64_t least = text.end();
   const std::string_view lane = skeleton.From(from);
   literals_.ForEachTail(lane, [&](size_t start, const Prefix& prefix) {
-    least = std::min(least, LeastStart(prefix, lane.substr(start), from + start, skeleton, text,
-                                       [&](uint32_t use) {
-                                         return uses_[use].exception && uses_[use].leaf == leaf;
-                                       }));
+    ForEachStart(
+        prefix, lane.substr(start), from + start, skeleton, text,
+        [&](uint32_t use) { return uses_[use].exception && uses_[use].leaf == leaf; },
+        [&](uint32_t, uint64_t begin) { least = std::min(least, begin); });
   });
   return least;
 }

@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/functional/function_ref.h>
+
 #include "rules/fold_cursor.h"
 #include "rules/lane_text.h"
 #include "rules/literal_index.h"
@@ -38,6 +40,7 @@ struct WordUse {
   uint32_t leaf = 0;  // what the owner calls the matcher
   DirectionSet directions = kNoDirection;
   bool exception = false;  // never a finding of its own, so never a reason to hold text back
+  bool part = false;  // of an all or near: a reason to hold text back only if it could complete it
 };
 
 struct Span {
@@ -50,7 +53,7 @@ class WordIndex {
   enum class Outcome : uint8_t { kMatch, kNoMatch, kNeedMore };
   struct Confirmed {
     Outcome outcome = Outcome::kNoMatch;
-    Span span;  // kNeedMore: from where to hold
+    Span span;  // kNeedMore: from where to hold, and where it does not end before
     Lane lane = Lane::kExact;
   };
   using Hit = LiteralIndex::Hit;
@@ -84,11 +87,16 @@ class WordIndex {
   // What of the end of a text could still grow into a word.
   struct Tail {
     uint64_t skeleton;  // lane offset from where the next scan must begin
-    uint64_t hold;      // byte from where to hold back; text.end() when nothing is held
+    uint64_t hold;      // byte from where to hold back, but for parts; text.end(): nothing is held
   };
   // `from` is the lane offset that the last Tail gave: an earlier suffix cannot come to life again.
   Tail FindTail(const LaneText& skeleton, uint64_t from, const OriginalText& text,
                 DirectionSet direction) const;
+  // Calls `visit(leaf, start)` for every byte from which the text could still grow into a word: of
+  // those that are parts, or of `each` word that is no exception. One pair may come several times.
+  void ForEachGrowing(const LaneText& skeleton, uint64_t from, const OriginalText& text,
+                      DirectionSet direction, bool each,
+                      absl::FunctionRef<void(uint32_t, uint64_t)> visit) const;
   // The least byte from which an exception of `leaf` could still grow; text.end() if none.
   uint64_t FindExceptionTail(const LaneText& skeleton, uint64_t from, const OriginalText& text,
                              uint32_t leaf) const;
@@ -102,13 +110,15 @@ class WordIndex {
     DirectionSet plain = 0;   // some use holds without a further look
     DirectionSet spaced = 0;  // some use holds when the left edge is free
     DirectionSet other = 0;   // some use must be compared in full
+    DirectionSet part = 0;    // some use is a part
   };
 
   void AddPrefixes(uint32_t use);
 
-  template <typename Accept>
-  uint64_t LeastStart(const Prefix& prefix, std::string_view tail, uint64_t tail_offset,
-                      const LaneText& skeleton, const OriginalText& text, Accept accept) const;
+  template <typename Accept, typename Visit>
+  void ForEachStart(const Prefix& prefix, std::string_view tail, uint64_t tail_offset,
+                    const LaneText& skeleton, const OriginalText& text, Accept accept,
+                    Visit visit) const;
   uint64_t HoldStart(const Prefix& prefix, std::string_view tail, uint64_t tail_offset,
                      const LaneText& skeleton, const OriginalText& text,
                      DirectionSet direction) const;
@@ -118,6 +128,7 @@ class WordIndex {
   std::vector<uint8_t> compared_;        // use -> 1 if some prefix must be compared in full
   LiteralIndex literals_;                // the skeletons
   std::vector<PrefixUses> prefix_uses_;  // by number of the prefix
+  DirectionSet parts_ = kNoDirection;    // of all words that are parts
 };
 
 }  // namespace weir::rules

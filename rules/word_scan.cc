@@ -35,7 +35,7 @@ void WordScan::Advance(const OriginalText& text, const LaneText& skeleton, uint6
   tail_ = tail.skeleton;
   hold_ = tail.hold;
   for (const PendingHit& hit : pending_) {
-    if (!hit.use->exception) hold_ = std::min(hold_, hit.hold);
+    if (!hit.use->exception && !hit.use->part) hold_ = std::min(hold_, hit.span.start);
   }
 }
 
@@ -64,7 +64,7 @@ void WordScan::Confirm(PendingHit hit, const OriginalText& text, Occurrences& oc
     case WordIndex::Outcome::kNoMatch:
       break;
     case WordIndex::Outcome::kNeedMore:
-      hit.hold = confirmed.span.start;
+      hit.span = confirmed.span;
       pending_.push_back(hit);
       break;
     case WordIndex::Outcome::kMatch:
@@ -77,17 +77,29 @@ void WordScan::Confirm(PendingHit hit, const OriginalText& text, Occurrences& oc
   }
 }
 
+void WordScan::ListGrowing(const OriginalText& text, const LaneText& skeleton, bool each,
+                           std::vector<Growing>& growing) const {
+  words_->ForEachGrowing(skeleton, tail_, text, direction_, each,
+                         [&](uint32_t leaf, uint64_t start) {
+                           growing.push_back({leaf, start, Growing::kBehindText, false});
+                         });
+  for (const PendingHit& hit : pending_) {
+    if (hit.use->exception || (!each && !hit.use->part)) continue;
+    growing.push_back({hit.use->leaf, hit.span.start, hit.span.end, false});
+  }
+}
+
 uint64_t WordScan::ExceptionHold(const OriginalText& text, const LaneText& skeleton,
                                  uint32_t exception) const {
   uint64_t hold = words_->FindExceptionTail(skeleton, tail_, text, exception);
   for (const PendingHit& hit : pending_) {
-    if (hit.use->exception && hit.use->leaf == exception) hold = std::min(hold, hit.hold);
+    if (hit.use->exception && hit.use->leaf == exception) hold = std::min(hold, hit.span.start);
   }
   return hold;
 }
 
 uint64_t WordScan::KeepFrom(uint64_t byte) const {
-  for (const PendingHit& hit : pending_) byte = std::min({byte, hit.hold, hit.head});
+  for (const PendingHit& hit : pending_) byte = std::min({byte, hit.span.start, hit.head});
   return byte;
 }
 

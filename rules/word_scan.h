@@ -23,8 +23,12 @@ class WordScan {
   void Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned,
                Occurrences& occurrences);
 
-  // After Advance(): the byte from which a word could still become a finding; text.end() if none.
+  // After Advance(): the byte from which a word that is no part could still become a finding;
+  // text.end() if none.
   uint64_t hold() const { return hold_; }
+  // Appends the parts that are growing, or `each` word that is no exception.
+  void ListGrowing(const OriginalText& text, const LaneText& skeleton, bool each,
+                   std::vector<Growing>& growing) const;
   // The same for the words of one exception.
   uint64_t ExceptionHold(const OriginalText& text, const LaneText& skeleton,
                          uint32_t exception) const;
@@ -38,7 +42,7 @@ class WordScan {
     const WordUse* use;
     uint64_t head;
     uint64_t second;
-    uint64_t hold;
+    Span span;  // from where it would begin to where it does not end before
   };
 
   void ConfirmHits(const OriginalText& text, const LaneText& skeleton, uint64_t behind,
