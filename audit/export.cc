@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "audit/concat.h"
+#include "audit/digest.h"
 #include "audit/export_files.h"
 #include "audit/export_summary.h"
 #include "audit/files.h"
@@ -19,11 +20,13 @@ absl::Status WriteFailed(const std::string& path) {
 }
 
 absl::Status WriteRecords(Reader& reader, const ExportSummary& summary, const std::string& path,
-                          ExportCounts& counts) {
+                          ExportCounts& counts, Sha256Digest& digest) {
   std::ofstream file(path, std::ios::binary);
   const absl::Status status =
       reader.Scan(summary.begin, summary.end, [&](std::string_view encoded) {
         file << encoded << "\n";
+        digest.Add(encoded);
+        digest.Add("\n");
         absl::StatusOr<Record> record = Decode(encoded);
         if (!record.ok()) return record.status();
         counts.Add(*record);
@@ -80,12 +83,22 @@ absl::StatusOr<ExportSummary> ExportLedger(const std::string& dir, std::optional
     if (!status.ok()) return status;
   }
   ExportCounts counts;
-  absl::Status status = WriteRecords(reader, summary, Concat(out_dir, "/", kExportRecords), counts);
+  Sha256Digest records;
+  absl::Status status =
+      WriteRecords(reader, summary, Concat(out_dir, "/", kExportRecords), counts, records);
   if (!status.ok()) return status;
   const std::string public_key = key->substr(0, key->find('\n'));
-  status =
-      WriteFileDurably(Concat(out_dir, "/", kExportSummary),
-                       counts.Html(public_key.substr(0, public_key.find('+')), public_key), 0644);
+  const std::string html = counts.Html(public_key.substr(0, public_key.find('+')), public_key);
+  status = WriteFileDurably(Concat(out_dir, "/", kExportSummary), html, 0644);
+  if (!status.ok()) return status;
+  std::string manifest;
+  for (const auto& [name, digest] :
+       {std::pair(kExportTree, Sha256Hex(tree)), std::pair(kExportRecords, records.Hex()),
+        std::pair(kExportCheckpoints, Sha256Hex(notes)), std::pair(kExportKeys, Sha256Hex(*key)),
+        std::pair(kExportSummary, Sha256Hex(html))}) {
+    manifest += Concat(digest, "  ", name, "\n");
+  }
+  status = WriteFileDurably(Concat(out_dir, "/", kExportManifest), manifest, 0644);
   if (!status.ok()) return status;
   return summary;
 }

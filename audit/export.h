@@ -31,9 +31,11 @@ absl::StatusOr<ExportSummary> ExportLedger(const std::string& dir, std::optional
                                            std::optional<int64_t> to_us,
                                            const std::string& out_dir);
 
-// Verifies an export; needs nothing but its directory. Demands the signatures of `quorum` on every
-// checkpoint; without one, those that the export itself names. A status other than OK means
-// that it could not be read.
-absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir, const Quorum& quorum);
+// Verifies an export; needs nothing but its directory. Demands the log's signature of `quorum` on
+// every checkpoint, and all of the quorum on the last; without a quorum, that of the key which the
+// export itself names. `seen` is a checkpoint known from elsewhere, which the export must reach and
+// be consistent with. A status other than OK means that it could not be read.
+absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir, const Quorum& quorum,
+                                          const std::optional<Checkpoint>& seen = std::nullopt);
 
 }  // namespace weir::audit

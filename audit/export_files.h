@@ -12,5 +12,9 @@ inline constexpr std::string_view kExportCheckpoints =
     "checkpoints.txt";                                              // an empty line after each
 inline constexpr std::string_view kExportKeys = "keys.txt";         // verifier keys
 inline constexpr std::string_view kExportSummary = "summary.html";  // for people
+inline constexpr std::string_view kExportManifest =
+    "manifest.txt";  // "<hexadecimal SHA-256>  <name>" of each of the others, in this order
+inline constexpr std::string_view kExportFiles[] = {kExportTree, kExportRecords, kExportCheckpoints,
+                                                    kExportKeys, kExportSummary};
 
 }  // namespace weir::audit

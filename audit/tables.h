@@ -14,11 +14,9 @@
 
 #include "audit/merkle.h"
 #include "audit/store.h"
+#include "audit/tile_path.h"
 
 namespace weir::audit {
-
-inline constexpr int kTileHeight = 8;
-inline constexpr uint64_t kTileWidth = 1U << kTileHeight;
 
 // Key of the node that is hash `number` of tile level `level`, from level 1 up; the hashes of
 // level 0 are the leaves and stand with their records.

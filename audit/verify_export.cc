@@ -1,9 +1,12 @@
 // Needs only records, tree and checkpoints, so that weir-verify has nothing of a database in it.
+#include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <map>
 #include <utility>
 
 #include "audit/concat.h"
+#include "audit/digest.h"
 #include "audit/export.h"
 #include "audit/export_files.h"
 #include "audit/files.h"
@@ -28,15 +31,22 @@ bool TakeNumber(std::string_view name, std::string_view& rest, uint64_t& number)
 
 class ExportVerification {
  public:
-  ExportVerification(const std::string& dir, const Quorum& quorum) : dir_(dir), quorum_(quorum) {}
+  ExportVerification(const std::string& dir, const Quorum& quorum,
+                     const std::optional<Checkpoint>& seen)
+      : dir_(dir), quorum_(quorum), seen_(seen) {}
 
   absl::StatusOr<VerifyReport> Run();
 
  private:
+  // False when the report says what is wrong; a status when a file cannot be read.
+  absl::StatusOr<bool> ReadFiles();
+  absl::StatusOr<bool> CheckRecords();
+  bool CheckManifest();
   bool ReadTree(std::string_view text);
   bool ReadCheckpoints(std::string_view text);
   bool CheckRecord(std::string_view encoded);
   bool CheckCheckpoint();
+  bool CheckSeen();
   bool Bad(uint64_t seq, std::string reason) {
     report_.first_bad_seq = seq;
     report_.reason = std::move(reason);
@@ -45,6 +55,9 @@ class ExportVerification {
 
   const std::string& dir_;
   Quorum quorum_;
+  const std::optional<Checkpoint>& seen_;
+  std::map<std::string_view, std::string> texts_;    // of the files, but the records
+  std::map<std::string_view, std::string> digests_;  // of all files, computed
   uint64_t begin_ = 0;
   uint64_t end_ = 0;
   CompactRange tree_;
@@ -80,7 +93,11 @@ bool ExportVerification::ReadCheckpoints(std::string_view text) {
     const size_t behind = inside == std::string_view::npos ? inside : text.find("\n\n", inside + 2);
     if (behind == std::string_view::npos)
       return Bad(last, "checkpoints.txt ends inside a checkpoint");
-    absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(text.substr(0, behind + 1), quorum_);
+    // The witnesses' quorum is asked of the last, which vouches for those before it.
+    const std::string_view note = text.substr(0, behind + 1);
+    absl::StatusOr<Checkpoint> checkpoint = behind + 2 == text.size()
+                                                ? OpenCheckpoint(note, quorum_)
+                                                : OpenLogCheckpoint(note, quorum_);
     if (!checkpoint.ok()) {
       return Bad(last, Concat("the checkpoint after the one over ", last,
                               " records: ", checkpoint.status().message()));
@@ -117,7 +134,13 @@ bool ExportVerification::CheckRecord(std::string_view encoded) {
   last_time_us_ = record->time_us;
   tree_.Append(LeafHash(encoded));
   ++report_.records;
-  return checkpoints_[checked_].size != tree_.size() || CheckCheckpoint();
+  return CheckSeen() && (checkpoints_[checked_].size != tree_.size() || CheckCheckpoint());
+}
+
+bool ExportVerification::CheckSeen() {
+  if (!seen_ || seen_->size != tree_.size() || seen_->root == tree_.Root()) return true;
+  return Bad(begin_, Concat("the records before ", tree_.size(),
+                            " are not those that the checkpoint seen elsewhere was signed over"));
 }
 
 bool ExportVerification::CheckCheckpoint() {
@@ -137,47 +160,104 @@ bool ExportVerification::CheckCheckpoint() {
   return true;
 }
 
-absl::StatusOr<VerifyReport> ExportVerification::Run() {
-  if (quorum_.empty()) {
-    const absl::StatusOr<std::string> text = ReadFile(Concat(dir_, "/", kExportKeys));
+absl::StatusOr<bool> ExportVerification::ReadFiles() {
+  const auto path = [this](std::string_view name) { return Concat(dir_, "/", name); };
+  const auto is_there = [&](std::string_view name) { return FileExists(path(name)); };
+  if (std::none_of(std::begin(kExportFiles), std::end(kExportFiles), is_there)) {
+    return absl::NotFoundError(Concat(dir_, " holds no export"));
+  }
+  for (const std::string_view name :
+       {kExportManifest, kExportTree, kExportCheckpoints, kExportKeys, kExportSummary}) {
+    if (!is_there(name)) return Bad(0, Concat(name, " is missing"));
+    absl::StatusOr<std::string> text = ReadFile(path(name));
     if (!text.ok()) return text.status();
-    absl::StatusOr<std::vector<VerifierKey>> keys = ParseVerifierKeys(*text);
+    if (name != kExportManifest) digests_[name] = Sha256Hex(*text);
+    texts_[name] = *std::move(text);
+  }
+  if (!is_there(kExportRecords)) return Bad(0, Concat(kExportRecords, " is missing"));
+  return true;
+}
+
+absl::StatusOr<bool> ExportVerification::CheckRecords() {
+  std::ifstream records(Concat(dir_, "/", kExportRecords), std::ios::binary);
+  Sha256Digest digest;
+  std::string line;
+  while (std::getline(records, line)) {
+    if (!CheckRecord(line)) return false;
+    if (!records.eof()) line += '\n';
+    digest.Add(line);
+  }
+  if (!records.is_open() || records.bad()) {
+    return absl::UnavailableError(Concat("cannot read ", dir_, "/", kExportRecords));
+  }
+  digests_[kExportRecords] = digest.Hex();
+  if (tree_.size() == end_) return true;
+  return Bad(tree_.size(), Concat("the records ", tree_.size(), " to ", end_ - 1, " are missing"));
+}
+
+// Bytes that prove nothing themselves, such as those of the summary, are as they were written too.
+bool ExportVerification::CheckManifest() {
+  std::string expected;
+  for (const std::string_view name : kExportFiles) {
+    expected += Concat(digests_[name], "  ", name, "\n");
+  }
+  std::string_view rest = texts_[kExportManifest];
+  if (rest == expected) return true;
+  for (std::string_view wanted = expected; !wanted.empty();) {
+    const std::string_view line = TakeLine(wanted);
+    if (TakeLine(rest) == line) continue;
+    return Bad(begin_, Concat(line.substr(line.find(' ') + 2),
+                              " or its line in manifest.txt was altered: the digests differ"));
+  }
+  return Bad(begin_, "manifest.txt goes on behind its last line");
+}
+
+absl::StatusOr<VerifyReport> ExportVerification::Run() {
+  absl::StatusOr<bool> read = ReadFiles();
+  if (!read.ok()) return read.status();
+  if (!*read) return report_;
+  if (quorum_.empty()) {
+    absl::StatusOr<std::vector<VerifierKey>> keys = ParseVerifierKeys(texts_[kExportKeys]);
     if (!keys.ok()) {
       Bad(0, Concat("keys.txt: ", keys.status().message()));
       return report_;
     }
     quorum_ = *keys;
   }
-  const absl::StatusOr<std::string> tree = ReadFile(Concat(dir_, "/", kExportTree));
-  if (!tree.ok()) return tree.status();
-  const absl::StatusOr<std::string> notes = ReadFile(Concat(dir_, "/", kExportCheckpoints));
-  if (!notes.ok()) return notes.status();
-  std::ifstream records(Concat(dir_, "/", kExportRecords), std::ios::binary);
-  if (!records.is_open()) {
-    return absl::UnavailableError(Concat("cannot read ", dir_, "/", kExportRecords));
+  if (!ReadTree(texts_[kExportTree]) || !ReadCheckpoints(texts_[kExportCheckpoints])) {
+    return report_;
   }
-  if (!ReadTree(*tree) || !ReadCheckpoints(*notes)) return report_;
-  std::string line;
-  while (std::getline(records, line)) {
-    if (!CheckRecord(line)) return report_;
+  const std::string& origin = checkpoints_.front().origin;
+  if (seen_ && seen_->origin != origin) {
+    Bad(begin_, Concat("this is the ledger ", origin, ", the checkpoint seen elsewhere is of ",
+                       seen_->origin));
+    return report_;
   }
-  if (records.bad()) {
-    return absl::UnavailableError(Concat("cannot read ", dir_, "/", kExportRecords));
+  if (seen_ && seen_->size < begin_) {
+    return absl::FailedPreconditionError(Concat("the export begins with record ", begin_,
+                                                ", behind the checkpoint over ", seen_->size,
+                                                " that was seen: ask for one that begins earlier"));
   }
-  if (tree_.size() != end_) {
-    Bad(tree_.size(), Concat("the records ", tree_.size(), " to ", end_ - 1, " are missing"));
+  if (!CheckSeen()) return report_;
+  absl::StatusOr<bool> checked = CheckRecords();
+  if (!checked.ok()) return checked.status();
+  if (!*checked || !CheckManifest()) return report_;
+  if (seen_ && seen_->size > end_) {
+    Bad(end_, Concat("the export ends with record ", end_ - 1, " though a checkpoint over ",
+                     seen_->size, " was seen"));
     return report_;
   }
   report_.ok = true;
-  report_.reason = Concat("All records ", begin_, " to ", end_ - 1, " of ",
-                          checkpoints_.front().origin, " are as they were signed, none left out.");
+  report_.reason = Concat("All records ", begin_, " to ", end_ - 1, " of ", origin,
+                          " are as they were signed, none left out.");
   return report_;
 }
 
 }  // namespace
 
-absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir, const Quorum& quorum) {
-  return ExportVerification(export_dir, quorum).Run();
+absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir, const Quorum& quorum,
+                                          const std::optional<Checkpoint>& seen) {
+  return ExportVerification(export_dir, quorum, seen).Run();
 }
 
 }  // namespace weir::audit

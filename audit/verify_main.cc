@@ -1,101 +1,64 @@
-// weir-verify: checks what a Weir ledger's owner hands out, for people who trust nobody. It reads
-// an export (a directory) or an evidence file, opens no network connection and writes nothing.
-#include <sys/stat.h>
-
+// weir-verify: checks what a Weir ledger's owner hands out, for people who trust nobody, and lets
+// them witness the ledger.
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "audit/concat.h"
-#include "audit/export.h"
-#include "audit/files.h"
+#include "audit/verify_command.h"
+#include "audit/witness_server.h"
 
 namespace weir::audit {
 namespace {
 
-constexpr int kVerified = 0;
-constexpr int kAltered = 1;
-constexpr int kCannotTell = 2;
-
-constexpr char kUsage[] =
-    "usage: weir-verify [--keys FILE] EXPORT\n"
-    "\n"
-    "EXPORT is a directory written by `weir audit export`, or a file written by `weir audit "
-    "prove`.\n"
-    "FILE holds the public keys that must have signed, one a line, as the ledger's owner "
-    "published\n"
-    "them. Every one of them must have signed. Without FILE, an export is checked with the key "
-    "that\n"
-    "it names itself, which shows that it is whole but not whose it is.\n"
-    "\n"
-    "Exit code: 0 verified, 1 altered, 2 cannot tell.\n";
-
-int CannotTell(const std::string& sentence) {
-  std::cerr << "cannot tell: " << sentence << "\n";
+int CannotServe(std::string_view sentence) {
+  std::cerr << "weir-verify witness: " << sentence << "\n";
   return kCannotTell;
 }
 
-int VerifyFile(const std::string& path, const std::vector<VerifierKey>& keys) {
-  if (keys.empty()) {
-    return CannotTell("an evidence file names no key; give the ledger's public key with --keys");
-  }
-  const absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok()) return CannotTell(Concat(text.status().message()));
-  const absl::StatusOr<Record> record = VerifyEvidenceFile(*text, keys);
-  if (!record.ok()) {
-    std::cout << "ALTERED: " << Concat(record.status().message()) << "\n";
-    return kAltered;
-  }
-  std::cout << "verified: record " << record->seq << " of " << FormatTime(record->time_us)
-            << " is in the ledger " << keys.front().name() << ", unaltered.\n";
-  return kVerified;
-}
-
-int VerifyDirectory(const std::string& path, const std::vector<VerifierKey>& keys) {
-  const absl::StatusOr<VerifyReport> report = VerifyExport(path, keys);
-  if (!report.ok()) return CannotTell(Concat(report.status().message()));
-  std::cout << (report->ok ? "verified: " : "ALTERED: ") << report->reason << "\n";
-  if (report->ok && keys.empty()) {
-    std::cout << "Checked with the key that the export names itself: compare keys.txt with the key "
-                 "that the ledger's owner published, or give that with --keys.\n";
-  }
-  return report->ok ? kVerified : kAltered;
-}
-
-int Run(const std::vector<std::string>& arguments) {
-  std::vector<VerifierKey> keys;
-  std::string path;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--help" || arguments[i] == "-h") {
-      std::cout << kUsage;
-      return kVerified;
-    }
-    if (arguments[i] == "--keys" && i + 1 < arguments.size() && keys.empty()) {
-      const std::string& file = arguments[++i];
-      const absl::StatusOr<std::string> text = ReadFile(file);
-      if (!text.ok()) return CannotTell(Concat(text.status().message()));
-      absl::StatusOr<std::vector<VerifierKey>> parsed = ParseVerifierKeys(*text);
-      if (!parsed.ok()) return CannotTell(Concat(file, ": ", parsed.status().message()));
-      keys = *std::move(parsed);
-    } else if (path.empty() && !arguments[i].starts_with("-")) {
-      path = arguments[i];
+int ServeWitness(const std::vector<std::string>& arguments) {
+  WitnessOptions options;
+  std::string listen;
+  for (size_t i = 1; i + 1 < arguments.size(); i += 2) {
+    const std::string& value = arguments[i + 1];
+    if (arguments[i] == "--listen") {
+      listen = value;
+    } else if (arguments[i] == "--key") {
+      options.key_file = value;
+    } else if (arguments[i] == "--state") {
+      options.state_file = value;
+    } else if (arguments[i] == "--log") {
+      absl::StatusOr<VerifierKey> log = VerifierKey::Parse(value);
+      if (!log.ok()) return CannotServe(Concat("--log: ", log.status().message()));
+      options.logs.push_back(*std::move(log));
     } else {
-      std::cerr << kUsage;
-      return kCannotTell;
+      listen.clear();
+      break;
     }
   }
-  struct stat found {};
-  if (path.empty()) {
-    std::cerr << kUsage;
+  if (arguments.size() % 2 == 0 || listen.empty() || options.key_file.empty() ||
+      options.state_file.empty() || options.logs.empty()) {
+    std::cerr << kVerifyUsage;
     return kCannotTell;
   }
-  if (::stat(path.c_str(), &found) != 0) return CannotTell(Concat("there is no ", path));
-  return S_ISDIR(found.st_mode) ? VerifyDirectory(path, keys) : VerifyFile(path, keys);
+  absl::StatusOr<std::unique_ptr<Witness>> witness = Witness::Open(options);
+  if (!witness.ok()) return CannotServe(Concat(witness.status().message()));
+  absl::StatusOr<std::unique_ptr<WitnessServer>> server = WitnessServer::Listen(**witness, listen);
+  if (!server.ok()) return CannotServe(Concat(server.status().message()));
+  std::cout << "witness " << (*witness)->verifier_key() << " listens on port " << (*server)->port()
+            << "\n"
+            << std::flush;
+  (*server)->Run();
+  return kVerified;
 }
 
 }  // namespace
 }  // namespace weir::audit
 
 int main(int argc, char** argv) {
-  return weir::audit::Run(std::vector<std::string>(argv + 1, argv + argc));
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (!arguments.empty() && arguments[0] == "witness" && arguments.size() > 2) {
+    return weir::audit::ServeWitness(arguments);
+  }
+  return weir::audit::RunVerify(arguments, std::cout, std::cerr);
 }
