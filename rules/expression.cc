@@ -526,6 +526,79 @@ void AppendPattern(const Tree& tree, std::string& out) {
   }
 }
 
+void AppendByte(unsigned char byte, std::string& out) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  out += "\\x";
+  out += kHex[byte / 16];
+  out += kHex[byte % 16];
+}
+
+// A set of more characters than this is any byte to the prefilter.
+constexpr size_t kPrefilterSetSizeMax = 64;
+constexpr size_t kCharacterBytesMax = 4;
+
+bool IsAnyByte(const Tree& tree) {
+  return tree.kind == Tree::Kind::kSet && tree.set.size() > kPrefilterSetSizeMax;
+}
+
+void AppendSetBytes(const CharacterSet& set, std::string& out) {
+  std::string_view separator = "(?:";
+  for (const auto& [low, high] : set.ranges()) {
+    for (char32_t c = low; c <= high; ++c) {
+      out += separator;
+      separator = "|";
+      std::string bytes;
+      AppendUtf8(c, bytes);
+      for (const char byte : bytes) AppendByte(static_cast<unsigned char>(byte), out);
+    }
+  }
+  out += ')';
+}
+
+// The prefilter reads bytes, and anything goes for what says little: word boundaries and sets such
+// as . or \p{Han}. As UTF-8 automata these cost Hyperscan thirty times as long to compile, and what
+// they tell apart RE2 looks at anyway.
+void AppendPrefilter(const Tree& tree, std::string& out) {
+  switch (tree.kind) {
+    case Tree::Kind::kEmpty:
+    case Tree::Kind::kWordBoundary:
+    case Tree::Kind::kNoWordBoundary:
+      break;
+    case Tree::Kind::kSet:
+      if (IsAnyByte(tree)) {
+        out += Concat("[\\x00-\\xFF]{1,", kCharacterBytesMax, "}");
+      } else {
+        AppendSetBytes(tree.set, out);
+      }
+      break;
+    case Tree::Kind::kConcat:
+      for (const Tree& child : tree.children) AppendPrefilter(child, out);
+      break;
+    case Tree::Kind::kEither: {
+      std::string_view separator = "(?:";
+      for (const Tree& child : tree.children) {
+        out += separator;
+        AppendPrefilter(child, out);
+        separator = "|";
+      }
+      out += ')';
+      break;
+    }
+    case Tree::Kind::kRepeat: {
+      const Tree& child = tree.children.front();
+      if (tree.most == 0 || WidthMax(child) == 0) break;  // Hyperscan refuses {0,0}
+      if (IsAnyByte(child)) {
+        out += Concat("[\\x00-\\xFF]{", tree.least, ",", tree.most * kCharacterBytesMax, "}");
+        break;
+      }
+      out += "(?:";
+      AppendPrefilter(child, out);
+      out += Concat("){", tree.least, ",", tree.most, "}");
+      break;
+    }
+  }
+}
+
 // Writes the program of a tree; false when it gets too large.
 class ProgramWriter {
  public:
@@ -600,6 +673,7 @@ class ProgramWriter {
 
 bool MakeVariant(const Tree& tree, ExpressionVariant& variant) {
   AppendPattern(tree, variant.pattern);
+  AppendPrefilter(tree, variant.prefilter);
   return ProgramWriter(variant).Write(tree);
 }
 

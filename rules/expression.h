@@ -1,7 +1,7 @@
 // A regular expression of a rule: RE2 syntax, of bounded width, with what a stream needs to know.
 //
 // The pattern is parsed into a tree of character sets, and everything that runs is made from that
-// tree: the pattern that RE2 confirms with, the one that Hyperscan prefilters with, and a program
+// tree: the pattern that RE2 confirms with, one for Hyperscan to prefilter with, and a program
 // that tells from which byte of a text an expression could still grow into a match. They cannot
 // disagree about what the author's text means.
 //
@@ -58,7 +58,8 @@ struct Instruction {
 };
 
 struct ExpressionVariant {
-  std::string pattern;               // RE2 and Hyperscan syntax, characters as \x{...}
+  std::string pattern;               // RE2 syntax, characters as \x{...}
+  std::string prefilter;             // Hyperscan syntax, over bytes; matches at least as much
   std::vector<Instruction> program;  // begins at 0
   std::vector<CharacterSet> sets;
 };

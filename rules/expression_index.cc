@@ -127,14 +127,13 @@ absl::Status ExpressionIndex::Build(std::vector<ExpressionUse> uses, ExpressionI
 }
 
 absl::Status ExpressionIndex::BuildDatabase(bool exact) {
-  constexpr unsigned kFlags =
-      HS_FLAG_UTF8 | HS_FLAG_PREFILTER | HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL;
+  constexpr unsigned kFlags = HS_FLAG_PREFILTER | HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL;
   std::vector<const char*> patterns;
   std::vector<unsigned> flags;
   std::vector<unsigned> ids;
   for (uint32_t i = 0; i < uses_.size(); ++i) {
     if ((uses_[i].lanes & LanesOf(exact)) == 0) continue;
-    patterns.push_back(VariantOf(uses_[i].expression, exact).pattern.c_str());
+    patterns.push_back(VariantOf(uses_[i].expression, exact).prefilter.c_str());
     flags.push_back(kFlags);
     ids.push_back(i);
   }
@@ -202,14 +201,12 @@ absl::Status ExpressionIndex::Prefilter(Lane lane, std::string_view text, hs_scr
   const size_t before = candidates.size();
   candidates.insert(candidates.end(), unfiltered_[exact ? 0 : 1].begin(),
                     unfiltered_[exact ? 0 : 1].end());
-  // Hyperscan wants valid UTF-8: the text is scanned between its breaks, which nothing matches.
-  while (database(exact) != nullptr && !text.empty()) {
-    const std::string_view part = text.substr(0, text.find(kLaneBreak));
-    if (part.size() > std::numeric_limits<unsigned>::max()) {
+  if (database(exact) != nullptr && !text.empty()) {
+    if (text.size() > std::numeric_limits<unsigned>::max()) {
       return absl::InvalidArgumentError("a text of more than 4 GB cannot be scanned in one piece");
     }
     const hs_error_t error = hs_scan(
-        database(exact), part.data(), static_cast<unsigned>(part.size()), 0, scratch,
+        database(exact), text.data(), static_cast<unsigned>(text.size()), 0, scratch,
         [](unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
           static_cast<std::vector<uint32_t>*>(context)->push_back(id);
           return 0;
@@ -218,7 +215,6 @@ absl::Status ExpressionIndex::Prefilter(Lane lane, std::string_view text, hs_scr
     if (error != HS_SUCCESS) {
       return absl::InternalError(Concat("Hyperscan failed with code ", error));
     }
-    text.remove_prefix(std::min(part.size() + 1, text.size()));
   }
   const auto begin = candidates.begin() + static_cast<ptrdiff_t>(before);
   std::sort(begin, candidates.end());
