@@ -37,5 +37,8 @@ absl::StatusOr<ExportSummary> ExportLedger(const std::string& dir, std::optional
 // be consistent with. A status other than OK means that it could not be read.
 absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir, const Quorum& quorum,
                                           const std::optional<Checkpoint>& seen = std::nullopt);
+// One archive of a closed segment (audit/archive.h) alone. Demands the log's signature of `quorum`
+// on every checkpoint: an archive is made before any witness could have signed.
+absl::StatusOr<VerifyReport> VerifyArchive(const std::string& path, const Quorum& quorum);
 
 }  // namespace weir::audit

@@ -6,6 +6,7 @@
 namespace weir::audit {
 
 inline constexpr std::string_view kExportHeader = "weir-export@v1\n";
+inline constexpr std::string_view kArchiveHeader = "weir-segment@v1\n";
 inline constexpr std::string_view kExportTree = "tree.txt";          // range, hashes before it
 inline constexpr std::string_view kExportRecords = "records.jsonl";  // one record a line
 inline constexpr std::string_view kExportCheckpoints =

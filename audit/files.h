@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,9 @@ namespace weir::audit {
 
 absl::Status MakeDirectory(const std::string& path);
 bool FileExists(const std::string& path);
+std::optional<uint64_t> FileBytes(const std::string& path);
+// OK too when there is none.
+absl::Status RemoveFile(const std::string& path);
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 // After OK the file holds `text` and survives a crash of the machine; a crash before leaves the
 // file as it was.

@@ -123,6 +123,10 @@ void ForEachTerm(std::string_view encoded,
   });
 }
 
+std::string RemovalOf(const SegmentSpan& span) {
+  return Concat("Segment ", span.number, ", records ", span.begin, " to ", span.end() - 1, ",");
+}
+
 void SegmentBuilder::Add(uint64_t seq, int64_t time_us, std::string_view encoded) {
   if (span_.count == 0) span_.first_us = time_us;
   span_.last_us = time_us;

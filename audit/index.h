@@ -44,6 +44,9 @@ struct SegmentSpan {
   friend bool operator==(const SegmentSpan&, const SegmentSpan&) = default;
 };
 
+// How the record of a segment's removal begins.
+std::string RemovalOf(const SegmentSpan& span);
+
 // Rows of the table index_pages.
 struct IndexPage {
   int64_t id = 0;

@@ -124,8 +124,9 @@ absl::Status Ledger::Writer::Commit(const std::vector<Pending>& batch, uint64_t 
 // Content, and what is to become of it, within the transaction of its records.
 absl::Status Ledger::Writer::CommitAttachments(const std::vector<Pending>& batch,
                                                uint64_t first_seq) {
-  if (sealer_ == nullptr) return absl::OkStatus();
-  for (const WrappedKey& key : sealer_->TakeNewKeys()) {
+  std::vector<WrappedKey> new_keys;
+  if (sealer_ != nullptr) new_keys = sealer_->TakeNewKeys();
+  for (const WrappedKey& key : new_keys) {
     sql_.insert_key.Bind(1, key.id);
     sql_.insert_key.BindBlob(2, key.subject);
     sql_.insert_key.Bind(3, key.day);
@@ -137,6 +138,11 @@ absl::Status Ledger::Writer::CommitAttachments(const std::vector<Pending>& batch
     const uint64_t at = seq++;
     if (pending.attachment == nullptr) continue;
     const Attachment& attachment = *pending.attachment;
+    if (attachment.removed.has_value()) {
+      sql_.insert_removal.Bind(1, attachment.removed->number);
+      sql_.insert_removal.Bind(2, at);
+      if (absl::Status status = sql_.insert_removal.Run(); !status.ok()) return status;
+    }
     if (!attachment.content.bytes.empty()) {
       sql_.insert_content.Bind(1, at);
       sql_.insert_content.Bind(2, attachment.content.key_id);
@@ -196,6 +202,7 @@ absl::Status Ledger::Writer::TendStore() {
     if (absl::Status status = db_.MoveLog(erased_); !status.ok()) return status;
     erased_ = false;
   }
+  if (absl::Status status = TendArchives(); !status.ok()) return status;
   return watch_.CheckIdentity();
 }
 
@@ -247,7 +254,11 @@ absl::Status Ledger::Writer::CloseSegment() {
   }
   sql_.set_mark.BindText(1, mark);
   if (absl::Status status = sql_.set_mark.Run(); !status.ok()) return status;
-  return sql_.commit.Run();
+  if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
+  archiver_->Look();
+  const std::lock_guard lock(mu_);
+  stats_.segments_closed = span.number + 1;
+  return absl::OkStatus();
 }
 
 void Ledger::Writer::Run() {
@@ -269,10 +280,14 @@ bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
   std::unique_lock lock(mu_);
   const auto wait_for = [&](size_t length, Clock::time_point until) {
     wake_at_ = length;
-    wake_.wait_until(lock, until, [&] { return queue_.size() >= length || closing_; });
+    wake_.wait_until(lock, until,
+                     [&] { return queue_.size() >= length || closing_ || archive_ready_; });
     wake_at_ = 0;
   };
-  if (queue_.empty()) wait_for(1, std::min(checkpoint_due_, Clock::now() + kTendEvery));
+  if (queue_.empty() && purges_.empty()) {
+    wait_for(1, std::min(checkpoint_due_, Clock::now() + kTendEvery));
+  }
+  archive_ready_ = false;
   // Callers that were just answered are about to come back: as many as last time are worth a
   // fraction of a commit's time. A lone caller waits for nobody.
   const size_t expected = std::min(expected_, static_cast<size_t>(BatchRecordsMax()));
@@ -402,6 +417,7 @@ absl::Status Ledger::Writer::Close() {
   }
   wake_.notify_one();
   thread_.join();
+  archiver_.reset();
   const absl::Status status = this->status();
   {
     const std::lock_guard lock(mu_);

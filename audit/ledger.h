@@ -13,10 +13,13 @@
 //
 // Open() closes every exchange that a crash left open with a record of kind `interrupted`.
 //
+// Closed segments become compressed archives that verify alone; what retention lets go is removed
+// with a record that says so, and the tree is left as it was.
+//
 // Files, in LedgerOptions::dir: ledger.db (SQLite, WAL), ledger.key (private key, mode 0400),
 // ledger.vkey (public), ledger.checkpoint (the last checkpoint once more, so that a rolled-back
-// ledger.db is noticed), ledger.lock. audit/FORMAT.md specifies them. Thread-safe, except Open and
-// Close.
+// ledger.db is noticed), ledger.lock, segments/ (archives). audit/FORMAT.md specifies them.
+// Thread-safe, except Open and Close.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +53,9 @@ enum class ContentMode : uint8_t {
 // How much time one segment of the ledger may cover; days and months are those of China (UTC+8).
 enum class SegmentPeriod : uint8_t { kDay, kMonth };
 
+// Three years: Network Data Security Regulation, article 12.
+inline constexpr uint32_t kRetentionDaysMin = 1'096;
+
 struct LedgerOptions {
   std::string dir;
   // Origin of the log in its checkpoints, a schema-less URL; used when the ledger is created.
@@ -63,6 +69,9 @@ struct LedgerOptions {
   ContentMode content = ContentMode::kNone;
   std::string content_key_file = {};  // empty: content.key in `dir`
   SegmentPeriod segment_period = SegmentPeriod::kMonth;
+  // Closed segments whose last record is older are removed, with a record that says so; 0: never,
+  // otherwise at least kRetentionDaysMin.
+  uint32_t retention_days = 0;
   std::string vfs = {};                  // SQLite VFS by name; empty: the default
   std::function<int64_t()> now_us = {};  // microseconds since the epoch; empty: the clock
 };
@@ -81,6 +90,9 @@ struct LedgerStats {
   uint64_t appended = 0;
   uint64_t checkpoint_size = 0;  // tree size of the last signed checkpoint
   int64_t checkpoint_time_us = 0;
+  uint64_t segments_closed = 0;    // in all
+  uint64_t segments_archived = 0;  // of them, removed ones included
+  std::string archive_failure;     // why the last attempt to archive one failed; empty: it did not
   bool open = false;
 };
 

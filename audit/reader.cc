@@ -145,7 +145,6 @@ class Reader::Impl {
     bool Full() const { return found.size() > filter.query.limit; }
   };
 
-  absl::StatusOr<uint64_t> FirstBelow(uint64_t size, int64_t time_us);
   absl::Status SearchBatches(uint64_t begin, uint64_t end, Search& search);
   absl::Status SearchSegment(const SegmentSpan& segment, Search& search);
   static absl::Status Consider(std::string_view encoded, Search& search);
@@ -154,8 +153,6 @@ class Reader::Impl {
   Database db_;
   std::unique_ptr<Tables> tables_;
   std::unique_ptr<SegmentReader> segments_;
-  Statement batches_before_;  // newest first
-  Statement time_at_;
   Statement last_checkpoint_;
 };
 
@@ -171,7 +168,7 @@ absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::stri
   absl::StatusOr<Database> db = Database::OpenReader(dir + "/ledger.db");
   if (!db.ok()) return db.status();
   impl->db_ = *std::move(db);
-  absl::StatusOr<Tables> tables = Tables::Prepare(impl->db_);
+  absl::StatusOr<Tables> tables = Tables::Prepare(impl->db_, dir);
   if (!tables.ok()) return tables.status();
   impl->tables_ = std::make_unique<Tables>(*std::move(tables));
   absl::StatusOr<SegmentReader> segments = SegmentReader::Prepare(impl->db_);
@@ -182,38 +179,10 @@ absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::stri
     if (prepared.ok()) statement = *std::move(prepared);
     return prepared.status();
   };
-  absl::Status status = prepare(
-      "SELECT * FROM batches WHERE first_seq < ?1 ORDER BY first_seq DESC", impl->batches_before_);
-  status.Update(
-      prepare("SELECT first_seq, count, time_us FROM batches WHERE first_seq <= ?1"
-              " ORDER BY first_seq DESC LIMIT 1",
-              impl->time_at_));
-  status.Update(prepare("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1",
-                        impl->last_checkpoint_));
+  const absl::Status status = prepare(
+      "SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1", impl->last_checkpoint_);
   if (!status.ok()) return status;
   return impl;
-}
-
-// The number of the first record whose time is `time_us` or later; `size` when there is none.
-// Time never falls along the sequence, so halving finds it.
-absl::StatusOr<uint64_t> Reader::Impl::FirstBelow(uint64_t size, int64_t time_us) {
-  uint64_t begin = 0;
-  uint64_t end = size;
-  while (begin < end) {
-    time_at_.Bind(1, begin + (end - begin) / 2);
-    absl::StatusOr<bool> row = time_at_.Step();
-    const uint64_t first = row.ok() && *row ? time_at_.Uint(0) : 0;
-    const uint64_t behind = row.ok() && *row ? first + time_at_.Uint(1) : end;
-    const bool earlier = row.ok() && *row && time_at_.Int(2) < time_us;
-    time_at_.Reset();
-    if (!row.ok()) return row.status();
-    if (earlier) {
-      begin = std::max(behind, begin + 1);
-    } else {
-      end = std::min(first, end - 1);
-    }
-  }
-  return std::min(begin, size);
 }
 
 absl::Status Reader::Impl::Consider(std::string_view encoded, Search& search) {
@@ -231,29 +200,23 @@ absl::Status Reader::Impl::Consider(std::string_view encoded, Search& search) {
 
 // Looks at every record from `end` down to `begin`.
 absl::Status Reader::Impl::SearchBatches(uint64_t begin, uint64_t end, Search& search) {
-  if (begin >= end) return absl::OkStatus();
-  batches_before_.Bind(1, end);
-  absl::Status status;
-  uint64_t next = end;  // everything from here on has been looked at
-  while (status.ok() && next > begin && !search.Full()) {
-    absl::StatusOr<bool> row = batches_before_.Step();
-    status = row.status();
-    if (!row.ok() || !*row) break;
-    const Batch batch = ReadBatch(batches_before_);
+  return tables_->ScanBackward(begin, end, [&](const Batch& batch) -> absl::StatusOr<bool> {
     absl::StatusOr<std::vector<std::string_view>> records = SplitRecords(batch);
-    status = records.status();
+    absl::Status status = records.status();
     for (uint64_t i = records.ok() ? records->size() : 0; i > 0 && status.ok(); --i) {
       const uint64_t seq = batch.first_seq + i - 1;
       if (seq < end && seq >= begin && !search.Full()) status = Consider((*records)[i - 1], search);
     }
-    next = batch.first_seq;
-  }
-  batches_before_.Reset();
-  return status;
+    if (!status.ok()) return status;
+    return !search.Full();
+  });
 }
 
 // Looks at the records of a segment that the index names, newest first.
 absl::Status Reader::Impl::SearchSegment(const SegmentSpan& segment, Search& search) {
+  absl::StatusOr<std::optional<SegmentHome>> home = tables_->HomeOf(segment.begin);
+  if (!home.ok()) return home.status();
+  if (home->has_value() && (*home)->removed_by.has_value()) return absl::OkStatus();
   Postings postings;
   postings.set();
   for (const Term term : search.filter.terms) {
@@ -287,12 +250,12 @@ absl::StatusOr<QueryPage> Reader::Impl::Find(const Query& query) {
   Search search{.filter = Filter(query), .begin = 0, .end = *size, .found = {}};
   if (query.before_seq) search.end = std::min(search.end, *query.before_seq);
   if (query.from_us) {
-    absl::StatusOr<uint64_t> first = FirstBelow(*size, *query.from_us);
+    absl::StatusOr<uint64_t> first = tables_->FirstFrom(*query.from_us, *size);
     if (!first.ok()) return first.status();
     search.begin = *first;
   }
   if (query.to_us) {
-    absl::StatusOr<uint64_t> first = FirstBelow(*size, *query.to_us);
+    absl::StatusOr<uint64_t> first = tables_->FirstFrom(*query.to_us, *size);
     if (!first.ok()) return first.status();
     search.end = std::min(search.end, *first);
   }
@@ -409,7 +372,7 @@ absl::StatusOr<uint64_t> Reader::Impl::FirstFrom(int64_t time_us) {
   if (!snapshot.status().ok()) return snapshot.status();
   absl::StatusOr<uint64_t> size = tables_->Size();
   if (!size.ok()) return size.status();
-  return FirstBelow(*size, time_us);
+  return tables_->FirstFrom(time_us, *size);
 }
 
 absl::StatusOr<std::vector<std::string>> Reader::Impl::Checkpoints(uint64_t begin, uint64_t end) {
@@ -499,7 +462,7 @@ absl::StatusOr<VerifyReport> Reader::Impl::Verify(const Quorum& given) {
   }
   const Snapshot snapshot(db_);
   if (!snapshot.status().ok()) return snapshot.status();
-  return VerifyStore(db_, latest, quorum);
+  return VerifyStore(db_, dir_, latest, quorum);
 }
 
 Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

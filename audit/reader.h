@@ -58,6 +58,7 @@ struct VerifyReport {
   bool ok = false;
   uint64_t records = 0;
   uint64_t checkpoints = 0;
+  uint64_t removed = 0;           // records that retention let go: their hashes alone are left
   uint64_t unsigned_records = 0;  // after the last checkpoint
   uint64_t contents = 0;          // stored ciphertexts that fit their records
   std::optional<uint64_t> first_bad_seq;

@@ -27,8 +27,9 @@ absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const Ledge
   absl::StatusOr<FileLock> lock = FileLock::Take(writer->Path("ledger.lock"));
   if (!lock.ok()) return lock.status();
   writer->lock_ = std::make_unique<FileLock>(*std::move(lock));
-  for (const auto step : {&Writer::LoadKey, &Writer::OpenStore, &Writer::LoadTree,
-                          &Writer::ReadTail, &Writer::OpenContent, &Writer::RecordRecovery}) {
+  for (const auto step :
+       {&Writer::LoadKey, &Writer::OpenStore, &Writer::LoadTree, &Writer::LoadArchives,
+        &Writer::ReadTail, &Writer::OpenContent, &Writer::RecordRecovery}) {
     if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
   }
   writer->stats_.open = true;
@@ -76,7 +77,7 @@ absl::Status Ledger::Writer::OpenStore() {
     if (prepared.ok()) statement = *std::move(prepared);
     return prepared.status();
   };
-  absl::StatusOr<Tables> tables = Tables::Prepare(db_);
+  absl::StatusOr<Tables> tables = Tables::Prepare(db_, options_.dir);
   absl::Status status = tables.status();
   if (tables.ok()) tables_ = std::make_unique<Tables>(*std::move(tables));
   status.Update(prepare("BEGIN IMMEDIATE", sql_.begin));
@@ -87,6 +88,13 @@ absl::Status Ledger::Writer::OpenStore() {
       prepare("INSERT OR IGNORE INTO checkpoints VALUES(?1, ?2)", sql_.insert_checkpoint));
   status.Update(prepare("INSERT INTO segments VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_segment));
   status.Update(prepare("INSERT INTO index_pages VALUES(?1, ?2)", sql_.insert_page));
+  status.Update(prepare("INSERT INTO archives VALUES(?1, ?2, ?3)", sql_.insert_archive));
+  status.Update(prepare("INSERT INTO leaves VALUES(?1, ?2)", sql_.insert_leaves));
+  status.Update(prepare("INSERT INTO removals VALUES(?1, ?2)", sql_.insert_removal));
+  status.Update(
+      prepare("DELETE FROM batches WHERE first_seq >= ?1 AND first_seq < ?2", sql_.purge_batches));
+  status.Update(prepare("DELETE FROM contents WHERE seq >= ?1 AND seq < ?2", sql_.purge_contents));
+  status.Update(prepare("DELETE FROM index_pages WHERE id >= ?1 AND id < ?2", sql_.purge_pages));
   status.Update(prepare("INSERT OR REPLACE INTO marks VALUES('open', ?1)", sql_.set_mark));
   status.Update(prepare("INSERT INTO contents VALUES(?1, ?2, ?3)", sql_.insert_content));
   status.Update(prepare("INSERT INTO content_keys VALUES(?1, ?2, ?3, ?4)", sql_.insert_key));
@@ -215,10 +223,62 @@ absl::Status Ledger::Writer::ReadMark() {
     if (!record.ok()) return WithAdvice(record.status(), kRestore);
     open_exchanges_[record->exchange] = seq;
   }
-  return tables_->Scan(begin - 1, begin, [this](const Batch& batch) {
-    last_time_us_ = batch.time_us;
-    return absl::OkStatus();
+  last_time_us_ = segments->back().last_us;
+  stats_.segments_closed = segments->size();
+  return absl::OkStatus();
+}
+
+// Every archive must be there; what a crash left to delete is deleted later, in small pieces.
+absl::Status Ledger::Writer::LoadArchives() {
+  archiver_ = std::make_unique<Archiver>(options_.dir, key_->VerifierKey(), [this] {
+    {
+      const std::lock_guard lock(mu_);
+      archive_ready_ = true;
+    }
+    wake_.notify_one();
   });
+  absl::StatusOr<Statement> select = db_.Prepare(
+      "SELECT s.number, s.begin, s.count, s.first_us, s.last_us, a.bytes, r.seq,"
+      " EXISTS(SELECT 1 FROM batches b WHERE b.first_seq >= s.begin"
+      "        AND b.first_seq < s.begin + s.count)"
+      " OR (r.seq IS NOT NULL AND"
+      "     (EXISTS(SELECT 1 FROM contents c WHERE c.seq >= s.begin AND c.seq < s.begin + s.count)"
+      "      OR EXISTS(SELECT 1 FROM index_pages p"
+      "                WHERE p.id >= s.number << 20 AND p.id < (s.number + 1) << 20)))"
+      " FROM segments s LEFT JOIN archives a USING(number) LEFT JOIN removals r USING(number)"
+      " ORDER BY s.number");
+  if (!select.ok()) return select.status();
+  absl::StatusOr<bool> row = select->Step();
+  bool missing = false;
+  for (; row.ok() && *row; row = select->Step()) {
+    const SegmentSpan span{.number = select->Uint(0),
+                           .begin = select->Uint(1),
+                           .count = select->Uint(2),
+                           .first_us = select->Int(3),
+                           .last_us = select->Int(4)};
+    if (select->IsNull(5)) {
+      missing = true;
+      continue;
+    }
+    ++stats_.segments_archived;
+    const bool removed = !select->IsNull(6);
+    if (select->Int(7) != 0) purges_.push_back({span, removed, span.begin});
+    const std::string path = ArchivePath(options_.dir, span.number);
+    if (removed) {
+      if (absl::Status status = RemoveFile(path); !status.ok()) return status;
+      continue;
+    }
+    archived_.push_back(span);
+    const std::optional<uint64_t> bytes = FileBytes(path);
+    if (bytes != select->Uint(5)) {
+      return absl::DataLossError(
+          Concat(path, bytes.has_value() ? " has another length than was written" : " is missing",
+                 ", and with it the records ", span.begin, " to ", span.end() - 1,
+                 ": put it back from a copy"));
+    }
+  }
+  if (missing) archiver_->Look();
+  return row.status();
 }
 
 absl::Status Ledger::Writer::ReadTail() {

@@ -453,6 +453,18 @@ std::string Encode(const Record& record) {
   return out;
 }
 
+absl::StatusOr<int64_t> TimeOfEncoded(std::string_view encoded) {
+  Cursor cursor(encoded);
+  uint64_t seq = 0;
+  cursor.Expect("{\"v\":1,\"seq\":");
+  cursor.Number(seq);
+  cursor.Expect(",\"time\":\"");
+  const int64_t time_us = DecodeTime(cursor);
+  cursor.Expect("\"");
+  if (!cursor.failed()) return time_us;
+  return absl::InvalidArgumentError("the bytes do not begin as a record does");
+}
+
 absl::StatusOr<Record> Decode(std::string_view encoded) {
   if (encoded.size() > kRecordBytesMax) {
     return absl::InvalidArgumentError(

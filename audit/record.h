@@ -92,6 +92,9 @@ std::string FormatTime(int64_t time_us);
 // Any text as a JSON string, quotes included, escaped as records are.
 std::string JsonString(std::string_view text);
 
+// The time of an encoded record, without reading further.
+absl::StatusOr<int64_t> TimeOfEncoded(std::string_view encoded);
+
 // Strict: only what Encode can have written decodes.
 absl::StatusOr<Record> Decode(std::string_view encoded);
 

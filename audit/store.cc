@@ -20,8 +20,12 @@ constexpr char kTables[] = R"sql(
   CREATE TABLE IF NOT EXISTS nodes(id INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS segments(
-    number INTEGER PRIMARY KEY, begin INTEGER NOT NULL, count INTEGER NOT NULL,
+    number INTEGER PRIMARY KEY, begin INTEGER NOT NULL UNIQUE, count INTEGER NOT NULL,
     first_us INTEGER NOT NULL, last_us INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS archives(
+    number INTEGER PRIMARY KEY, digest BLOB NOT NULL, bytes INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS leaves(first INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS removals(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS index_pages(id INTEGER PRIMARY KEY, page BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS contents(
     seq INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;
@@ -109,6 +113,10 @@ void Statement::Reset() {
 
 int64_t Statement::Int(int column) const {
   return sqlite3_column_int64(statement_.get(), column);
+}
+
+bool Statement::IsNull(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
 }
 
 std::string_view Statement::Bytes(int column) const {

@@ -37,6 +37,7 @@ class Statement {
   // Columns count from 0. Views live until the next Step() or Reset().
   int64_t Int(int column) const;
   uint64_t Uint(int column) const { return static_cast<uint64_t>(Int(column)); }
+  bool IsNull(int column) const;
   std::string_view Bytes(int column) const;
 
  private:

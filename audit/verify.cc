@@ -1,12 +1,15 @@
 #include "audit/verify.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include <absl/container/flat_hash_map.h>
+#include <openssl/sha.h>
 
 #include "audit/concat.h"
 #include "audit/content.h"
+#include "audit/files.h"
 #include "audit/index.h"
 #include "audit/record.h"
 #include "audit/tables.h"
@@ -17,8 +20,9 @@ namespace {
 // Every step returns false once something is wrong; report_ then says what.
 class Verification {
  public:
-  Verification(const Database& db, const std::string& latest, const Quorum& quorum)
-      : db_(db), latest_(latest), quorum_(quorum) {}
+  Verification(const Database& db, const std::string& dir, const std::string& latest,
+               const Quorum& quorum)
+      : db_(db), dir_(dir), latest_(latest), quorum_(quorum) {}
 
   VerifyReport Run();
 
@@ -29,6 +33,9 @@ class Verification {
   bool CheckContent(uint64_t seq, const std::string& digest);
   bool CheckNodes();
   bool CheckSegment();
+  bool CheckArchive(const SegmentSpan& span);
+  bool CheckRemoved(const SegmentHome& home);
+  bool CheckRecords(uint64_t begin, uint64_t end);
   bool CheckMark();
   bool CheckCheckpoints();
   bool CheckEnd();
@@ -41,10 +48,12 @@ class Verification {
   bool Bad(std::string reason);
 
   const Database& db_;
+  const std::string& dir_;
   const std::string& latest_;
   const Quorum& quorum_;
 
-  Statement batches_, node_, page_, mark_, checkpoints_, contents_;
+  std::unique_ptr<Tables> tables_;
+  Statement node_, page_, archive_, mark_, checkpoints_, contents_;
   bool has_content_ = false;  // contents_ stands on one that is still to be checked
   std::vector<SegmentSpan> segments_;
 
@@ -53,6 +62,10 @@ class Verification {
   int64_t last_time_us_ = 0;
   SegmentBuilder segment_;
   absl::flat_hash_map<std::string, uint64_t> open_exchanges_;
+  absl::flat_hash_map<uint64_t, std::string> removals_;  // what records say was removed
+  std::vector<SegmentHome> removed_;                     // segments that are gone
+  uint64_t archives_ = 0;
+  uint64_t leaf_rows_ = 0;
   uint64_t nodes_ = 0;
   uint64_t pages_ = 0;
   bool has_checkpoint_ = false;        // checkpoints_ stands on one that is still to be checked
@@ -95,7 +108,10 @@ bool Verification::Prepare() {
   absl::StatusOr<std::vector<SegmentSpan>> list = segments->List();
   if (!list.ok()) return Bad(Concat(list.status().message()));
   segments_ = *std::move(list);
-  return prepare("SELECT * FROM batches ORDER BY first_seq", batches_) &&
+  absl::StatusOr<Tables> tables = Tables::Prepare(db_, dir_);
+  if (!tables.ok()) return Bad(Concat(tables.status().message()));
+  tables_ = std::make_unique<Tables>(*std::move(tables));
+  return prepare("SELECT digest, bytes FROM archives WHERE number = ?1", archive_) &&
          prepare("SELECT hash FROM nodes WHERE id = ?1", node_) &&
          prepare("SELECT page FROM index_pages WHERE id = ?1", page_) &&
          prepare("SELECT name, value FROM marks", mark_) &&
@@ -123,6 +139,9 @@ bool Verification::CheckRecord(uint64_t seq, const Batch& batch, std::string_vie
                            "than that of the record before"));
   }
   last_time_us_ = record->time_us;
+  if (record->cause == "removed" && record->kind == RecordKind::kService) {
+    removals_[seq] = record->detail;
+  }
   if (!record->exchange.empty()) {
     if (record->kind == RecordKind::kPrompt) {
       open_exchanges_[record->exchange] = seq;
@@ -250,6 +269,67 @@ bool Verification::CheckBatch(const Batch& batch) {
   return true;
 }
 
+bool Verification::CheckRecords(uint64_t begin, uint64_t end) {
+  const absl::Status status = tables_->Scan(begin, end, [this](const Batch& batch) {
+    return CheckBatch(batch) ? absl::OkStatus() : absl::CancelledError();
+  });
+  if (!report_.reason.empty()) return false;
+  if (!status.ok()) return Bad(tree_.size(), Concat(status.message()));
+  if (tree_.size() == end) return true;
+  return Bad(tree_.size(), Concat("the records ", tree_.size(), " to ", end - 1, " are missing"));
+}
+
+// The file is compared whole: what is in it is looked at with the records.
+bool Verification::CheckArchive(const SegmentSpan& span) {
+  const std::string path = ArchivePath(dir_, span.number);
+  const absl::StatusOr<std::string> file = ReadFile(path);
+  if (!file.ok()) {
+    return Bad(span.begin, Concat("the archive of the records ", span.begin, " to ", span.end() - 1,
+                                  " cannot be read: ", file.status().message()));
+  }
+  Hash digest;
+  SHA256(reinterpret_cast<const unsigned char*>(file->data()), file->size(), digest.data());
+  archive_.Bind(1, span.number);
+  const bool same =
+      Next(archive_) && archive_.Bytes(0) == AsBytes(digest) && archive_.Uint(1) == file->size();
+  archive_.Reset();
+  if (same) return true;
+  return Bad(span.begin, Concat(path, ", with the records ", span.begin, " to ", span.end() - 1,
+                                ", is not the file that was written"));
+}
+
+// Of removed records the leaf hashes are left; the tree is the same.
+bool Verification::CheckRemoved(const SegmentHome& home) {
+  const SegmentSpan& span = home.span;
+  absl::StatusOr<std::vector<Hash>> leaves = tables_->Leaves(span.begin, span.end());
+  if (!leaves.ok()) return Bad(span.begin, Concat(leaves.status().message()));
+  for (const Hash& leaf : *leaves) {
+    tree_.Append(leaf, [this](int level, uint64_t index, const Hash& hash) {
+      if (level == 0 || level % kTileHeight != 0) return;
+      finished_nodes_.emplace_back(NodeId(level / kTileHeight, index), hash);
+    });
+    if (!CheckNodes()) return false;
+    if (has_checkpoint_ && checkpoints_.Uint(0) <= tree_.size() && !CheckCheckpoints()) {
+      return false;
+    }
+  }
+  removed_.push_back(home);
+  report_.removed += span.count;
+  segment_ = SegmentBuilder(span.number + 1, span.end());
+  if (span.last_us < last_time_us_ || span.first_us < last_time_us_) {
+    return Bad(span.begin, Concat("what the store says of the time of the removed segment ",
+                                  span.number, " was altered"));
+  }
+  last_time_us_ = span.last_us;
+  // An index that names them would still tell about whom they were.
+  absl::StatusOr<int64_t> pages = ReadInt(
+      db_, Concat("SELECT count(*) FROM index_pages WHERE id >= ", IndexPageId(span.number, 0),
+                  " AND id < ", IndexPageId(span.number + 1, 0)));
+  if (!pages.ok()) return Bad(span.begin, Concat(pages.status().message()));
+  pages_ += static_cast<uint64_t>(*pages);
+  return true;
+}
+
 bool Verification::Count(std::string_view table, uint64_t expected) {
   absl::StatusOr<int64_t> rows = ReadInt(db_, Concat("SELECT count(*) FROM ", table));
   if (!rows.ok()) return Bad(Concat(rows.status().message()));
@@ -287,17 +367,35 @@ bool Verification::CheckEnd() {
                                     ", whose records end at ", segments_.back().end(),
                                     ", but there are only ", tree_.size()));
   }
-  return Count("nodes", nodes_) && Count("index_pages", pages_) &&
-         Count("marks", segments_.empty() ? 0 : 1);
+  for (const SegmentHome& home : removed_) {
+    const auto record = removals_.find(*home.removed_by);
+    if (record != removals_.end() && record->second.starts_with(RemovalOf(home.span))) continue;
+    return Bad(home.span.begin, Concat("the records ", home.span.begin, " to ", home.span.end() - 1,
+                                       " are gone and no record says that they were removed"));
+  }
+  return Count("archives", archives_) && Count("leaves", leaf_rows_) &&
+         Count("removals", removed_.size()) && Count("nodes", nodes_) &&
+         Count("index_pages", pages_) && Count("marks", segments_.empty() ? 0 : 1);
 }
 
 VerifyReport Verification::Run() {
   if (!Prepare() || !NextCheckpoint()) return report_;
   has_content_ = Next(contents_);
   if (!report_.reason.empty() || !CheckCheckpoints()) return report_;
-  while (Next(batches_)) {
-    if (!CheckBatch(ReadBatch(batches_))) return report_;
+  for (const SegmentSpan& span : segments_) {
+    const absl::StatusOr<std::optional<SegmentHome>> home = tables_->HomeOf(span.begin);
+    if (!home.ok()) Bad(span.begin, Concat(home.status().message()));
+    if (!home.ok()) return report_;
+    const bool archived = (*home)->archived;
+    const bool removed = (*home)->removed_by.has_value();
+    if (archived) ++archives_;
+    if (archived) leaf_rows_ += (span.count + kArchiveFrameRecords - 1) / kArchiveFrameRecords;
+    if (archived && !removed && !CheckArchive(span)) return report_;
+    if (removed ? !CheckRemoved(**home) : !CheckRecords(span.begin, span.end())) return report_;
   }
+  const absl::StatusOr<uint64_t> size = tables_->Size();
+  if (!size.ok()) Bad(tree_.size(), Concat(size.status().message()));
+  if (!size.ok() || !CheckRecords(tree_.size(), *size)) return report_;
   if (!report_.reason.empty() || !CheckEnd()) return report_;
   report_.unsigned_records = tree_.size() - last_checkpoint_size_;
   report_.ok = true;
@@ -308,8 +406,9 @@ VerifyReport Verification::Run() {
 
 }  // namespace
 
-VerifyReport VerifyStore(const Database& db, const std::string& latest, const Quorum& quorum) {
-  return Verification(db, latest, quorum).Run();
+VerifyReport VerifyStore(const Database& db, const std::string& dir, const std::string& latest,
+                         const Quorum& quorum) {
+  return Verification(db, dir, latest, quorum).Run();
 }
 
 }  // namespace weir::audit

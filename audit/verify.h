@@ -12,8 +12,9 @@
 
 namespace weir::audit {
 
-// `latest` is the content of ledger.checkpoint, read before the transaction that `db` is in began:
-// what it speaks of must be in the store.
-VerifyReport VerifyStore(const Database& db, const std::string& latest, const Quorum& quorum);
+// `dir` is the ledger's, for its archives. `latest` is the content of ledger.checkpoint, read
+// before the transaction that `db` is in began: what it speaks of must be in the store.
+VerifyReport VerifyStore(const Database& db, const std::string& dir, const std::string& latest,
+                         const Quorum& quorum);
 
 }  // namespace weir::audit

@@ -22,7 +22,8 @@ const char kVerifyUsage[] =
     "       weir-verify keygen NAME FILE\n"
     "\n"
     "WHAT is a directory written by `weir audit export`, a directory of tiles (a file checkpoint\n"
-    "and a folder tile), or a file written by `weir audit prove`.\n"
+    "and a folder tile), a file written by `weir audit prove`, or an archive of a closed segment\n"
+    "(segments/*.zst of a ledger).\n"
     "\n"
     "--keys FILE    the public keys that must have signed, one a line, all of them, as the\n"
     "               ledger's owner and the witnesses published them\n"
@@ -126,7 +127,7 @@ int VerifyEvidenceAt(const std::string& path, const Demands& demands, std::ostre
                       err);
   }
   if (demands.seen) {
-    return CannotTell("evidence is of one record: --seen is for exports and tiles", err);
+    return CannotTell("--seen is for exports and tiles, which tell more than one record", err);
   }
   const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return CannotTell(Concat(text.status().message()), err);
@@ -137,6 +138,18 @@ int VerifyEvidenceAt(const std::string& path, const Demands& demands, std::ostre
   return kVerified;
 }
 
+int TellOf(const absl::StatusOr<VerifyReport>& report, const Demands& demands, std::ostream& out,
+           std::ostream& err) {
+  if (!report.ok()) return CannotTell(Concat(report.status().message()), err);
+  if (!report->ok) return Altered(report->reason, out);
+  out << "verified: " << report->reason << "\n";
+  if (demands.quorum.empty()) {
+    out << "Checked with the key that it names itself: compare that with the key that the ledger's "
+           "owner published, or give the published one with --keys.\n";
+  }
+  return kVerified;
+}
+
 int VerifyDirectory(const std::string& path, const Demands& demands, std::ostream& out,
                     std::ostream& err) {
   const bool tiles = FileExists(path + "/checkpoint") || FileExists(path + "/tile");
@@ -144,17 +157,9 @@ int VerifyDirectory(const std::string& path, const Demands& demands, std::ostrea
     return CannotTell("tiles name no key; give the ledger's public key with --keys", err);
   }
   if (tiles && !FileExists(path + "/checkpoint")) return Altered("checkpoint is missing", out);
-  const absl::StatusOr<VerifyReport> report =
-      tiles ? VerifyTiles(path, demands.quorum, demands.seen)
-            : VerifyExport(path, demands.quorum, demands.seen);
-  if (!report.ok()) return CannotTell(Concat(report.status().message()), err);
-  if (!report->ok) return Altered(report->reason, out);
-  out << "verified: " << report->reason << "\n";
-  if (demands.quorum.empty()) {
-    out << "Checked with the key that the export names itself: compare keys.txt with the key that "
-           "the ledger's owner published, or give that with --keys.\n";
-  }
-  return kVerified;
+  return TellOf(tiles ? VerifyTiles(path, demands.quorum, demands.seen)
+                      : VerifyExport(path, demands.quorum, demands.seen),
+                demands, out, err);
 }
 
 bool IsDirectory(const std::string& path) {
@@ -241,6 +246,9 @@ int RunVerify(const std::vector<std::string>& arguments, std::ostream& out, std:
   }
   const std::string& path = demands->paths[0];
   if (!FileExists(path)) return CannotTell(Concat("there is no ", path), err);
+  if (path.ends_with(".zst") && !demands->seen) {
+    return TellOf(VerifyArchive(path, demands->quorum), *demands, out, err);
+  }
   return IsDirectory(path) ? VerifyDirectory(path, *demands, out, err)
                            : VerifyEvidenceAt(path, *demands, out, err);
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "audit/archive.h"
 #include "audit/concat.h"
 #include "audit/digest.h"
 #include "audit/export.h"
@@ -36,14 +37,18 @@ class ExportVerification {
       : dir_(dir), quorum_(quorum), seen_(seen) {}
 
   absl::StatusOr<VerifyReport> Run();
+  absl::StatusOr<VerifyReport> RunArchive();
 
  private:
   // False when the report says what is wrong; a status when a file cannot be read.
   absl::StatusOr<bool> ReadFiles();
   absl::StatusOr<bool> CheckRecords();
   bool CheckManifest();
-  bool ReadTree(std::string_view text);
-  bool ReadCheckpoints(std::string_view text);
+  absl::Status CheckFrames();
+  bool ReadKeys(std::string_view name, std::string_view text);
+  bool ReadTree(std::string_view header, std::string_view text);
+  bool ReadCheckpoints(std::string_view text, bool witnessed);
+  bool CheckAllThere();
   bool CheckRecord(std::string_view encoded);
   bool CheckCheckpoint();
   bool CheckSeen();
@@ -53,7 +58,7 @@ class ExportVerification {
     return false;
   }
 
-  const std::string& dir_;
+  const std::string& dir_;  // or an archive's path
   Quorum quorum_;
   const std::optional<Checkpoint>& seen_;
   std::map<std::string_view, std::string> texts_;    // of the files, but the records
@@ -68,10 +73,18 @@ class ExportVerification {
   VerifyReport report_;
 };
 
-bool ExportVerification::ReadTree(std::string_view text) {
+// What names the log's key must be a key, though others may be demanded.
+bool ExportVerification::ReadKeys(std::string_view name, std::string_view text) {
+  absl::StatusOr<std::vector<VerifierKey>> keys = ParseVerifierKeys(text);
+  if (!keys.ok()) return Bad(0, Concat(name, ": ", keys.status().message()));
+  if (quorum_.empty()) quorum_ = *keys;
+  return true;
+}
+
+bool ExportVerification::ReadTree(std::string_view header, std::string_view text) {
   std::vector<Hash> roots;
-  bool ok = text.starts_with(kExportHeader);
-  if (ok) text.remove_prefix(kExportHeader.size());
+  bool ok = text.starts_with(header);
+  if (ok) text.remove_prefix(header.size());
   ok = ok && TakeNumber("begin ", text, begin_) && TakeNumber("end ", text, end_);
   while (ok && !text.empty()) {
     const std::optional<Hash> root = ParseHash(TakeLine(text));
@@ -79,23 +92,26 @@ bool ExportVerification::ReadTree(std::string_view text) {
     if (ok) roots.push_back(*root);
   }
   absl::StatusOr<CompactRange> tree = CompactRange::FromRoots(begin_, std::move(roots));
-  if (!ok || !tree.ok() || begin_ >= end_) return Bad(begin_, "tree.txt is not as it was written");
+  if (!ok || !tree.ok() || begin_ >= end_) {
+    return Bad(begin_,
+               "the range and the hashes of what is before it are not as they were written");
+  }
   tree_ = *std::move(tree);
   vouched_ = begin_;
   return true;
 }
 
-bool ExportVerification::ReadCheckpoints(std::string_view text) {
+// With `witnessed` the whole quorum is asked of the last, which vouches for those before it; an
+// archive is made before any witness could have signed.
+bool ExportVerification::ReadCheckpoints(std::string_view text, bool witnessed) {
   uint64_t last = begin_;
   while (!text.empty()) {
     // A note has one empty line inside and one behind it.
     const size_t inside = text.find("\n\n");
     const size_t behind = inside == std::string_view::npos ? inside : text.find("\n\n", inside + 2);
-    if (behind == std::string_view::npos)
-      return Bad(last, "checkpoints.txt ends inside a checkpoint");
-    // The witnesses' quorum is asked of the last, which vouches for those before it.
+    if (behind == std::string_view::npos) return Bad(last, "the checkpoints end inside one");
     const std::string_view note = text.substr(0, behind + 1);
-    absl::StatusOr<Checkpoint> checkpoint = behind + 2 == text.size()
+    absl::StatusOr<Checkpoint> checkpoint = witnessed && behind + 2 == text.size()
                                                 ? OpenCheckpoint(note, quorum_)
                                                 : OpenLogCheckpoint(note, quorum_);
     if (!checkpoint.ok()) {
@@ -145,14 +161,13 @@ bool ExportVerification::CheckSeen() {
 
 bool ExportVerification::CheckCheckpoint() {
   if (checkpoints_[checked_].root != tree_.Root()) {
-    return Bad(vouched_, Concat("the checkpoint over ", tree_.size(),
-                                " records does not fit: one of "
-                                "the records ",
-                                vouched_, " to ", tree_.size() - 1,
-                                begin_ > 0 && vouched_ == begin_
-                                    ? ", or a hash in tree.txt for those before them,"
-                                    : "",
-                                " was altered"));
+    return Bad(vouched_,
+               Concat("the checkpoint over ", tree_.size(),
+                      " records does not fit: one of "
+                      "the records ",
+                      vouched_, " to ", tree_.size() - 1,
+                      begin_ > 0 && vouched_ == begin_ ? ", or a hash of those before them," : "",
+                      " was altered"));
   }
   vouched_ = tree_.size();
   ++checked_;
@@ -191,6 +206,10 @@ absl::StatusOr<bool> ExportVerification::CheckRecords() {
     return absl::UnavailableError(Concat("cannot read ", dir_, "/", kExportRecords));
   }
   digests_[kExportRecords] = digest.Hex();
+  return CheckAllThere();
+}
+
+bool ExportVerification::CheckAllThere() {
   if (tree_.size() == end_) return true;
   return Bad(tree_.size(), Concat("the records ", tree_.size(), " to ", end_ - 1, " are missing"));
 }
@@ -216,15 +235,9 @@ absl::StatusOr<VerifyReport> ExportVerification::Run() {
   absl::StatusOr<bool> read = ReadFiles();
   if (!read.ok()) return read.status();
   if (!*read) return report_;
-  if (quorum_.empty()) {
-    absl::StatusOr<std::vector<VerifierKey>> keys = ParseVerifierKeys(texts_[kExportKeys]);
-    if (!keys.ok()) {
-      Bad(0, Concat("keys.txt: ", keys.status().message()));
-      return report_;
-    }
-    quorum_ = *keys;
-  }
-  if (!ReadTree(texts_[kExportTree]) || !ReadCheckpoints(texts_[kExportCheckpoints])) {
+  if (!ReadKeys(kExportKeys, texts_[kExportKeys]) ||
+      !ReadTree(kExportHeader, texts_[kExportTree]) ||
+      !ReadCheckpoints(texts_[kExportCheckpoints], /*witnessed=*/true)) {
     return report_;
   }
   const std::string& origin = checkpoints_.front().origin;
@@ -253,7 +266,52 @@ absl::StatusOr<VerifyReport> ExportVerification::Run() {
   return report_;
 }
 
+// A status says that the file is no archive any more or cannot be read; else the report tells.
+absl::Status ExportVerification::CheckFrames() {
+  absl::StatusOr<Archive> archive = Archive::Open(dir_);
+  if (!archive.ok()) return archive.status();
+  if (absl::Status status = archive->CheckBytes(); !status.ok()) return status;
+  absl::StatusOr<std::string> head = archive->Head();
+  if (!head.ok()) return head.status();
+  absl::StatusOr<std::string> notes = archive->Checkpoints();
+  if (!notes.ok()) return notes.status();
+  const size_t tree_end = head->find("\n\n");
+  if (tree_end == std::string::npos) return absl::DataLossError(Concat(dir_, " names no key"));
+  const std::string_view text = *head;
+  if (!ReadKeys(dir_, text.substr(tree_end + 2)) ||
+      !ReadTree(kArchiveHeader, text.substr(0, tree_end + 1)) ||
+      !ReadCheckpoints(*notes, /*witnessed=*/false)) {
+    return absl::OkStatus();
+  }
+  for (uint64_t frame = 0; frame < archive->record_frames(); ++frame) {
+    absl::StatusOr<std::string> lines = archive->Records(frame);
+    if (!lines.ok()) return lines.status();
+    for (std::string_view rest = *lines; !rest.empty();) {
+      if (!CheckRecord(TakeLine(rest))) return absl::OkStatus();
+    }
+  }
+  report_.ok = CheckAllThere();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<VerifyReport> ExportVerification::RunArchive() {
+  const absl::Status status = CheckFrames();
+  if (status.code() == absl::StatusCode::kDataLoss) Bad(tree_.size(), Concat(status.message()));
+  if (!status.ok() && status.code() != absl::StatusCode::kDataLoss) return status;
+  if (report_.ok) {
+    report_.reason =
+        Concat("All records ", begin_, " to ", end_ - 1, " of ", checkpoints_.front().origin,
+               " are as they were signed, none left out.");
+  }
+  return report_;
+}
+
 }  // namespace
+
+absl::StatusOr<VerifyReport> VerifyArchive(const std::string& path, const Quorum& quorum) {
+  const std::optional<Checkpoint> nothing_seen;
+  return ExportVerification(path, quorum, nothing_seen).RunArchive();
+}
 
 absl::StatusOr<VerifyReport> VerifyExport(const std::string& export_dir, const Quorum& quorum,
                                           const std::optional<Checkpoint>& seen) {

@@ -8,12 +8,14 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
 
+#include "audit/archiver.h"
 #include "audit/concat.h"
 #include "audit/content.h"
 #include "audit/files.h"
@@ -46,8 +48,9 @@ class Ledger::Writer {
 
   // What few records bring along.
   struct Attachment {
-    SealedContent content;      // none when it has no bytes
-    std::string erase_subject;  // whose keys are destroyed
+    SealedContent content;               // none when it has no bytes
+    std::optional<SegmentSpan> removed;  // its archive goes
+    std::string erase_subject;           // whose keys are destroyed
     int64_t erase_keys_below = 0;
   };
 
@@ -70,6 +73,7 @@ class Ledger::Writer {
   absl::Status PrepareStatements();
   absl::Status LoadTree();
   absl::Status ReadMark();
+  absl::Status LoadArchives();
   absl::Status ReadTail();
   absl::Status ReadBatchAgain(const Batch& batch);
   absl::Status RecordRecovery();
@@ -86,6 +90,10 @@ class Ledger::Writer {
   bool SegmentIsOver(int64_t time_us) const;
   absl::Status CloseSegment();
   absl::Status CheckpointOver(uint64_t size);
+  absl::Status TendArchives();
+  absl::Status StoreArchive(const Archiver::Finished& finished);
+  absl::Status PurgeSlice();
+  absl::Status RemoveSegment(SegmentSpan span);
   void NoteExchange(RecordKind kind, const std::string& exchange, uint64_t seq);
   void Shut(const absl::Status& reason);
   ptrdiff_t BatchRecordsMax() const;
@@ -103,7 +111,8 @@ class Ledger::Writer {
   std::unique_ptr<Tables> tables_;
   struct Statements {
     Statement begin, commit, insert_batch, insert_node, insert_checkpoint, insert_segment,
-        insert_page, set_mark, insert_content, insert_key, delete_keys;
+        insert_page, set_mark, insert_archive, insert_leaves, insert_removal, purge_batches,
+        purge_contents, purge_pages, insert_content, insert_key, delete_keys;
   };
   Statements sql_;
   bool erased_ = false;  // keys were deleted and may still stand in the log
@@ -114,13 +123,23 @@ class Ledger::Writer {
   uint64_t checkpoint_size_ = 0;
   uint64_t recovered_from_ = 0;  // the records from here on were found beyond the last checkpoint
   absl::flat_hash_map<std::string, uint64_t> open_exchanges_;  // to the number of its prompt
-  SegmentBuilder segment_;  // the records behind the last closed segment
-  std::string records_;     // the batch being encoded
+  SegmentBuilder segment_;            // the records behind the last closed segment
+  std::deque<SegmentSpan> archived_;  // and not removed, oldest first
+  // Rows that are left of a segment whose records are archived; of a removed one, all its rows.
+  struct Purge {
+    SegmentSpan span;
+    bool removed = false;
+    uint64_t next = 0;  // rows before this record are gone
+  };
+  std::deque<Purge> purges_;
+  std::string records_;  // the batch being encoded
   std::string leaves_;
   std::vector<Receipt> receipts_;
   Clock::time_point checkpoint_due_ = Clock::time_point::max();
   Clock::duration commit_time_{};  // what the last commit took
   size_t expected_ = 0;            // records of the last batch
+
+  std::unique_ptr<Archiver> archiver_;  // thread-safe
 
   std::thread thread_;
 
@@ -130,6 +149,7 @@ class Ledger::Writer {
   std::deque<Pending> queue_;
   size_t wake_at_ = 0;  // the queue's length that the writer waits for; 0: it does not wait
   bool closing_ = false;
+  bool archive_ready_ = false;  // the archiver has one to hand over
   absl::Status status_;
   LedgerStats stats_;
   std::string checkpoint_;  // signed note

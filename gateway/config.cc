@@ -523,6 +523,17 @@ void ReadAudit(YamlMap& root, Config& config) {
       ReadSize(audit, "queue_records_max", 1, 100'000'000, ledger.queue_records_max);
   ledger.batch_records_max =
       ReadSize(audit, "batch_records_max", 1, 1'000'000, ledger.batch_records_max);
+  ledger.segment_period =
+      audit.Choice("segment_period", Need::kOptional, {"month", "day"}, "month") == "day"
+          ? audit::SegmentPeriod::kDay
+          : audit::SegmentPeriod::kMonth;
+  ledger.retention_days =
+      static_cast<uint32_t>(ReadSize(audit, "retention_days", 0, 100'000, ledger.retention_days));
+  if (ledger.retention_days > 0 && ledger.retention_days < audit::kRetentionDaysMin) {
+    Report(audit, "retention_days",
+           "must be 0 (for ever) or at least " + std::to_string(audit::kRetentionDaysMin) +
+               ": records of personal information that was handed on are kept for three years");
+  }
   ledger.free_bytes_min = ReadSize(audit, "free_bytes_min", 0, 1024 * kGiB, ledger.free_bytes_min);
   audit.Close();
 }
@@ -581,7 +592,7 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& loade
   };
   const auto ledger = [](const audit::LedgerOptions& a) {
     return std::tie(a.dir, a.origin, a.durability, a.queue_records_max, a.batch_records_max,
-                    a.free_bytes_min, a.content);
+                    a.free_bytes_min, a.content, a.segment_period, a.retention_days);
   };
   compare(running.listen == loaded.listen, "listen");
   compare(running.admin == loaded.admin, "admin");

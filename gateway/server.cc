@@ -168,6 +168,12 @@ class Server::State {
         ledger_queue_(metrics_.Gauge("weir_ledger_queue_records", "",
                                      "Records waiting to be "
                                      "committed.")),
+        ledger_segments_(
+            metrics_.Gauge("weir_ledger_segments", "state=\"closed\"",
+                           "Segments of the ledger that are closed, and of them archived.")),
+        ledger_archived_(
+            metrics_.Gauge("weir_ledger_segments", "state=\"archived\"",
+                           "Segments of the ledger that are closed, and of them archived.")),
         ledger_unsigned_(metrics_.Gauge("weir_ledger_unsigned_records", "",
                                         "Records that no signed checkpoint covers yet.")),
         snapshot_(std::move(snapshot)) {}
@@ -217,6 +223,9 @@ class Server::State {
   const Metrics::Id ledger_open_;
   const Metrics::Id ledger_records_;
   const Metrics::Id ledger_queue_;
+  std::string archive_failure_;  // that was logged last; the admin plane's thread's
+  const Metrics::Id ledger_segments_;
+  const Metrics::Id ledger_archived_;
   const Metrics::Id ledger_unsigned_;
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
 
@@ -436,6 +445,12 @@ void Server::State::CountLedger() {
   metrics_.Set(ledger_open_, stats.open ? 1 : 0);
   metrics_.Set(ledger_records_, static_cast<double>(stats.size));
   metrics_.Set(ledger_queue_, static_cast<double>(stats.queued));
+  metrics_.Set(ledger_segments_, static_cast<double>(stats.segments_closed));
+  metrics_.Set(ledger_archived_, static_cast<double>(stats.segments_archived));
+  if (std::exchange(archive_failure_, stats.archive_failure) != stats.archive_failure &&
+      !stats.archive_failure.empty()) {
+    LogError("ledger.archive_failed", {{"why", stats.archive_failure}});
+  }
   metrics_.Set(ledger_unsigned_, static_cast<double>(stats.size - stats.checkpoint_size));
 }
 

@@ -227,6 +227,8 @@ TEST_F(ConfigTest, EverythingIsRead) {
   EXPECT_EQ(config.ledger.queue_records_max, 101U);
   EXPECT_EQ(config.ledger.batch_records_max, 102U);
   EXPECT_EQ(config.ledger.free_bytes_min, 103U);
+  EXPECT_EQ(config.ledger.segment_period, audit::SegmentPeriod::kDay);
+  EXPECT_EQ(config.ledger.retention_days, 2'000U);
   EXPECT_EQ(config.ledger.content, audit::ContentMode::kNone);
 }
 

@@ -1,0 +1,108 @@
+// What the writer does with closed segments between batches: it refers to their archives, deletes
+// in small pieces what stands there as well, and removes what retention lets go.
+#include <algorithm>
+#include <utility>
+
+#include "audit/concat.h"
+#include "audit/tables.h"
+#include "audit/writer.h"
+
+namespace weir::audit {
+namespace {
+
+constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
+// Rows of so many records are deleted at once: a few milliseconds, which the next batch waits.
+constexpr uint64_t kPurgeRecords = 512;
+
+}  // namespace
+
+absl::Status Ledger::Writer::TendArchives() {
+  if (const std::optional<Archiver::Finished> finished = archiver_->Take()) {
+    if (absl::Status status = StoreArchive(*finished); !status.ok()) return status;
+  }
+  if (!purges_.empty()) {
+    if (absl::Status status = PurgeSlice(); !status.ok()) return status;
+  }
+  const int64_t kept_from = NowUs() - int64_t{options_.retention_days} * kDayUs;
+  if (options_.retention_days > 0 && !archived_.empty() && archived_.front().last_us < kept_from) {
+    if (absl::Status status = RemoveSegment(archived_.front()); !status.ok()) return status;
+  }
+  const absl::Status archiving = archiver_->status();
+  const std::lock_guard lock(mu_);
+  stats_.archive_failure = std::string(archiving.message());
+  return absl::OkStatus();
+}
+
+// A crash before leaves the file unknown, to be written once more; a crash behind leaves rows that
+// readers pass over and Open finds.
+absl::Status Ledger::Writer::StoreArchive(const Archiver::Finished& finished) {
+  if (absl::Status status = sql_.begin.Run(); !status.ok()) return status;
+  sql_.insert_archive.Bind(1, finished.span.number);
+  sql_.insert_archive.BindBlob(2, AsBytes(finished.digest));
+  sql_.insert_archive.Bind(3, finished.bytes);
+  if (absl::Status status = sql_.insert_archive.Run(); !status.ok()) return status;
+  uint64_t first = finished.span.begin;
+  for (const std::string& leaves : finished.leaves) {
+    sql_.insert_leaves.Bind(1, first);
+    sql_.insert_leaves.BindBlob(2, leaves);
+    if (absl::Status status = sql_.insert_leaves.Run(); !status.ok()) return status;
+    first += leaves.size() / sizeof(Hash);
+  }
+  if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
+  archived_.push_back(finished.span);
+  purges_.push_back({finished.span, /*removed=*/false, finished.span.begin});
+  const std::lock_guard lock(mu_);
+  ++stats_.segments_archived;
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::Writer::PurgeSlice() {
+  Purge& purge = purges_.front();
+  const uint64_t end = std::min(purge.next + kPurgeRecords, purge.span.end());
+  if (absl::Status status = sql_.begin.Run(); !status.ok()) return status;
+  for (Statement* const statement : {&sql_.purge_batches, &sql_.purge_contents}) {
+    if (statement == &sql_.purge_contents && !purge.removed) continue;
+    statement->Bind(1, purge.next);
+    statement->Bind(2, end);
+    if (absl::Status status = statement->Run(); !status.ok()) return status;
+  }
+  const bool last = end == purge.span.end();
+  if (last && purge.removed) {
+    sql_.purge_pages.Bind(1, IndexPageId(purge.span.number, 0));
+    sql_.purge_pages.Bind(2, IndexPageId(purge.span.number + 1, 0));
+    if (absl::Status status = sql_.purge_pages.Run(); !status.ok()) return status;
+  }
+  if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
+  purge.next = end;
+  if (!last) return absl::OkStatus();
+  // What was removed shall not linger in the log.
+  erased_ = erased_ || purge.removed;
+  purges_.pop_front();
+  return absl::OkStatus();
+}
+
+// The record that says so comes first, then the file goes. A crash between leaves a file that Open
+// removes.
+absl::Status Ledger::Writer::RemoveSegment(SegmentSpan span) {
+  Record record;
+  record.stage = "Remove";
+  record.cause = "removed";
+  record.detail =
+      Concat(RemovalOf(span), " from ", FormatTime(span.first_us), " to ", FormatTime(span.last_us),
+             ", was removed: its ", options_.retention_days, " days of retention have passed.");
+  std::vector<Pending> batch;
+  batch.push_back({.body = EncodeBody(record),
+                   .kind = record.kind,
+                   .exchange = {},
+                   .attachment = std::make_unique<Attachment>(),
+                   .done = [](const absl::StatusOr<Receipt>&) {}});
+  batch.back().attachment->removed = span;
+  AppendBatch(batch);
+  if (absl::Status status = this->status(); !status.ok()) return status;
+  archived_.pop_front();
+  std::erase_if(purges_, [&](const Purge& purge) { return purge.span == span; });
+  purges_.push_back({span, /*removed=*/true, span.begin});
+  return RemoveFile(ArchivePath(options_.dir, span.number));
+}
+
+}  // namespace weir::audit
