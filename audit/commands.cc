@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "audit/concat.h"
+#include "audit/consistency.h"
 #include "audit/export.h"
 #include "audit/files.h"
 
@@ -113,6 +114,34 @@ absl::StatusOr<std::vector<VerifierKey>> ReadKeys(const std::vector<std::string>
   return keys;
 }
 
+absl::StatusOr<Quorum> ReadQuorum(const VerifyFiles& files) {
+  if (files.policy.empty()) {
+    absl::StatusOr<std::vector<VerifierKey>> keys = ReadKeys(files.keys);
+    if (!keys.ok()) return keys.status();
+    return Quorum(*keys);
+  }
+  if (!files.keys.empty()) {
+    return absl::InvalidArgumentError("give --keys or --policy, which says what it asks for");
+  }
+  absl::StatusOr<std::string> text = ReadFile(files.policy);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<Quorum> quorum = Quorum::Parse(*text);
+  if (quorum.ok()) return quorum;
+  return absl::InvalidArgumentError(Concat(files.policy, ": ", quorum.status().message()));
+}
+
+absl::StatusOr<Checkpoint> ReadSeen(const CommandOptions& options, const std::string& file,
+                                    const Quorum& quorum) {
+  absl::StatusOr<std::string> note = ReadFile(file);
+  if (!note.ok()) return note.status();
+  absl::StatusOr<std::vector<VerifierKey>> own = ReadKeys({options.dir + "/ledger.vkey"});
+  if (!own.ok()) return own.status();
+  absl::StatusOr<Checkpoint> seen =
+      OpenLogCheckpoint(*note, quorum.empty() ? Quorum(*own) : quorum);
+  if (seen.ok()) return seen;
+  return absl::InvalidArgumentError(Concat(file, ": ", seen.status().message()));
+}
+
 }  // namespace
 
 int ShowQuery(const CommandOptions& options, const Query& query, std::ostream& out,
@@ -154,10 +183,16 @@ int ShowRecord(const CommandOptions& options, const std::string& id, std::ostrea
   return kDone;
 }
 
-int VerifyLedger(const CommandOptions& options, const std::vector<std::string>& key_files,
-                 std::ostream& out, std::ostream& err) {
-  absl::StatusOr<std::vector<VerifierKey>> keys = ReadKeys(key_files);
-  if (!keys.ok()) return Fail(keys.status(), err);
+int VerifyLedger(const CommandOptions& options, const VerifyFiles& files, std::ostream& out,
+                 std::ostream& err) {
+  absl::StatusOr<Quorum> quorum = ReadQuorum(files);
+  if (!quorum.ok()) return Fail(quorum.status(), err);
+  std::optional<Checkpoint> seen;
+  if (!files.seen.empty()) {
+    absl::StatusOr<Checkpoint> read = ReadSeen(options, files.seen, *quorum);
+    if (!read.ok()) return Fail(read.status(), err);
+    seen = *std::move(read);
+  }
   absl::StatusOr<std::unique_ptr<Reader>> reader = Reader::Open(options.dir);
   // A store that SQLite itself calls damaged is not one that could not be looked at.
   if (reader.status().code() == absl::StatusCode::kDataLoss) {
@@ -165,12 +200,13 @@ int VerifyLedger(const CommandOptions& options, const std::vector<std::string>& 
     return kNo;
   }
   if (!reader.ok()) return Fail(reader.status(), err);
-  absl::StatusOr<VerifyReport> report = (*reader)->Verify(*keys);
+  absl::StatusOr<VerifyReport> report = (*reader)->Verify(*quorum, seen);
   if (!report.ok()) return Fail(report.status(), err);
   if (options.json) {
     out << "{\"ok\":" << (report->ok ? "true" : "false") << ",\"records\":" << report->records
         << ",\"checkpoints\":" << report->checkpoints
-        << ",\"unsigned_records\":" << report->unsigned_records;
+        << ",\"unsigned_records\":" << report->unsigned_records
+        << ",\"unwitnessed_records\":" << report->unwitnessed_records;
     if (report->first_bad_seq) out << ",\"first_bad_seq\":" << *report->first_bad_seq;
     out << ",\"reason\":" << JsonString(report->reason) << "}\n";
   } else {
@@ -178,6 +214,10 @@ int VerifyLedger(const CommandOptions& options, const std::vector<std::string>& 
     if (report->ok && report->unsigned_records > 0) {
       out << "The last " << report->unsigned_records
           << " records are not yet under a signed checkpoint.\n";
+    }
+    if (report->ok && report->unwitnessed_records > 0) {
+      out << "The last " << report->unwitnessed_records
+          << " records are not yet under a checkpoint that the quorum of witnesses cosigned.\n";
     }
   }
   return report->ok ? kDone : kNo;
@@ -227,9 +267,11 @@ int ShowCheckpoint(const CommandOptions& options, int64_t old_size, std::ostream
     absl::StatusOr<std::vector<Hash>> proof =
         (*reader)->ProveConsistency(static_cast<uint64_t>(old_size), checkpoint->size);
     if (!proof.ok()) return Fail(proof.status(), err);
-    out << "old " << old_size << "\n";
-    for (const Hash& hash : *proof) out << Base64(hash) << "\n";
-    out << "\n";
+    out << Extension{.old_size = static_cast<uint64_t>(old_size),
+                     .proof = *std::move(proof),
+                     .note = *std::move(note)}
+               .Text();
+    return kDone;
   }
   out << *note;
   return kDone;
@@ -242,6 +284,10 @@ int WriteExport(const CommandOptions& options, std::optional<int64_t> from_us,
   if (!summary.ok()) return Fail(summary.status(), err);
   out << "Wrote the records " << summary->begin << " to " << summary->end - 1 << " with "
       << summary->checkpoints << " checkpoints to " << out_dir << "; check it with weir-verify.\n";
+  if (summary->left_out > 0) {
+    out << "The last " << summary->left_out
+        << " records are left out, since no witness has cosigned them yet; --to includes them.\n";
+  }
   return kDone;
 }
 

@@ -24,8 +24,14 @@ int ShowQuery(const CommandOptions& options, const Query& query, std::ostream& o
 // `id` is a sequence number or an exchange id; shows every record of the exchange.
 int ShowRecord(const CommandOptions& options, const std::string& id, std::ostream& out,
                std::ostream& err);
-int VerifyLedger(const CommandOptions& options, const std::vector<std::string>& key_files,
-                 std::ostream& out, std::ostream& err);
+// What `weir audit verify` asks for beyond the log's own key.
+struct VerifyFiles {
+  std::vector<std::string> keys = {};  // all keys in all files must have signed
+  std::string policy = {};             // or as this C2SP policy says
+  std::string seen = {};               // a checkpoint that the ledger must reach
+};
+int VerifyLedger(const CommandOptions& options, const VerifyFiles& files, std::ostream& out,
+                 std::ostream& err);
 // When `id` names an evidence file: verifies it against the ledger's key. Otherwise writes the
 // evidence for that sequence number to `out_file` (or `out`).
 int ProveRecord(const CommandOptions& options, const std::string& id, const std::string& out_file,

@@ -53,6 +53,15 @@ absl::StatusOr<ExportSummary> ExportLedger(const std::string& dir, std::optional
   }
   absl::StatusOr<uint64_t> wanted = to_us ? reader.FirstFrom(*to_us) : reader.SignedSize();
   if (!wanted.ok()) return wanted.status();
+  if (!to_us) {
+    // An export's end is to be under witnesses' cosignatures where there are some.
+    absl::StatusOr<uint64_t> cosigned = reader.CosignedSize();
+    if (!cosigned.ok()) return cosigned.status();
+    if (*cosigned > summary.begin) {
+      summary.left_out = *wanted - *cosigned;
+      wanted = *cosigned;
+    }
+  }
   if (*wanted <= summary.begin) {
     return absl::NotFoundError("there are no records in that time under a signed checkpoint");
   }

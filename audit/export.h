@@ -23,10 +23,12 @@ struct ExportSummary {
   uint64_t begin = 0;  // number of the first record
   uint64_t end = 0;    // one more than the number of the last
   uint64_t checkpoints = 0;
+  uint64_t left_out = 0;  // records behind the end that no witness has cosigned yet
 };
 
 // Exports the records whose time is in [from_us, to_us), and those behind them up to the next
-// checkpoint, into the directory `out_dir`, which must not exist. kNotFound when there are none.
+// checkpoint, if possible one that witnesses cosigned, into the directory `out_dir`, which must not
+// exist. Without `to_us` it ends with the last that they cosigned. kNotFound when there are none.
 absl::StatusOr<ExportSummary> ExportLedger(const std::string& dir, std::optional<int64_t> from_us,
                                            std::optional<int64_t> to_us,
                                            const std::string& out_dir);

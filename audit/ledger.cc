@@ -8,6 +8,8 @@
 #include <absl/time/time.h>
 
 #include "audit/concat.h"
+#include "audit/cosignatures.h"
+#include "audit/quorum.h"
 #include "audit/writer.h"
 
 namespace weir::audit {
@@ -170,11 +172,15 @@ absl::Status Ledger::Writer::SignCheckpoint() {
   if (relaxed) {
     if (absl::Status status = db_.Execute("PRAGMA synchronous=FULL"); !status.ok()) return status;
   }
+  // Cosignatures that wait go along, so that they cost no fsync of their own.
+  if (absl::Status status = sql_.begin.Run(); !status.ok()) return status;
+  if (absl::Status status = WriteCosignatures(); !status.ok()) return status;
   if (checkpoint.size > 0) {
     sql_.insert_checkpoint.Bind(1, checkpoint.size);
     sql_.insert_checkpoint.BindText(2, note);
     if (absl::Status status = sql_.insert_checkpoint.Run(); !status.ok()) return status;
   }
+  if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
   if (relaxed) {
     if (absl::Status status = db_.Execute("PRAGMA synchronous=NORMAL"); !status.ok()) return status;
   }
@@ -187,6 +193,20 @@ absl::Status Ledger::Writer::SignCheckpoint() {
   checkpoint_ = checkpoint.size > 0 ? note : "";
   stats_.checkpoint_size = checkpoint.size;
   stats_.checkpoint_time_us = NowUs();
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::Writer::WriteCosignatures() {
+  std::map<uint64_t, std::string> cosignatures;
+  {
+    const std::lock_guard lock(mu_);
+    cosignatures.swap(cosignatures_);
+  }
+  for (const auto& [size, lines] : cosignatures) {
+    sql_.set_cosignatures.Bind(1, size);
+    sql_.set_cosignatures.BindText(2, lines);
+    if (absl::Status status = sql_.set_cosignatures.Run(); !status.ok()) return status;
+  }
   return absl::OkStatus();
 }
 
@@ -264,12 +284,16 @@ absl::Status Ledger::Writer::CloseSegment() {
 void Ledger::Writer::Run() {
   std::vector<Pending> batch;
   while (TakeBatch(batch)) {
+    // Where nobody waits for a commit, cosignatures need not wait for a checkpoint.
+    absl::Status tended = batch.empty() ? WriteCosignatures() : absl::OkStatus();
     if (!batch.empty()) AppendBatch(batch);
     batch.clear();
     if (!status().ok()) return;
-    if (absl::Status tended = TendStore(); !tended.ok()) return Shut(tended);
+    tended.Update(TendStore());
+    if (!tended.ok()) return Shut(tended);
   }
   // Closing: everything that was queued has been committed.
+  if (absl::Status status = WriteCosignatures(); !status.ok()) return Shut(status);
   if (tree_.size() == checkpoint_size_) return;
   if (absl::Status status = SignCheckpoint(); !status.ok()) Shut(status);
 }
@@ -388,6 +412,19 @@ void Ledger::Writer::Erase(std::string_view app, std::string_view user, std::str
   Enqueue(std::move(pending));
 }
 
+absl::Status Ledger::Writer::AddCosignatures(std::string_view note, std::string_view lines) {
+  absl::StatusOr<VerifierKey> key = VerifierKey::Parse(key_->VerifierKey());
+  if (!key.ok()) return key.status();
+  absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(note, {*key});
+  if (!checkpoint.ok()) return checkpoint.status();
+  const absl::Status status = CheckCosignatures(checkpoint->Text(), lines, witnesses_);
+  if (!status.ok()) return status;
+  const std::lock_guard lock(mu_);
+  cosignatures_.insert_or_assign(checkpoint->size, std::string(lines));
+  stats_.cosigned_size = std::max(stats_.cosigned_size, checkpoint->size);
+  return absl::OkStatus();
+}
+
 void Ledger::Writer::Enqueue(Pending pending) {
   absl::Status refused;
   bool wake = false;
@@ -471,6 +508,10 @@ void Ledger::Append(Record record, std::string_view content, ContentMode mode, D
 void Ledger::Erase(std::string_view app, std::string_view user, std::string_view reason,
                    Done done) {
   writer_->Erase(app, user, reason, std::move(done));
+}
+
+absl::Status Ledger::AddCosignatures(std::string_view note, std::string_view lines) {
+  return writer_->AddCosignatures(note, lines);
 }
 
 absl::Status Ledger::Close() {

@@ -72,8 +72,9 @@ struct LedgerOptions {
   // Closed segments whose last record is older are removed, with a record that says so; 0: never,
   // otherwise at least kRetentionDaysMin.
   uint32_t retention_days = 0;
-  std::string vfs = {};                  // SQLite VFS by name; empty: the default
-  std::function<int64_t()> now_us = {};  // microseconds since the epoch; empty: the clock
+  std::vector<VerifierKey> witnesses = {};  // whose cosignatures AddCosignatures takes
+  std::string vfs = {};                     // SQLite VFS by name; empty: the default
+  std::function<int64_t()> now_us = {};     // microseconds since the epoch; empty: the clock
 };
 
 struct Receipt {
@@ -93,6 +94,7 @@ struct LedgerStats {
   uint64_t segments_closed = 0;    // in all
   uint64_t segments_archived = 0;  // of them, removed ones included
   std::string archive_failure;     // why the last attempt to archive one failed; empty: it did not
+  uint64_t cosigned_size = 0;      // of the last checkpoint with witnesses' cosignatures
   bool open = false;
 };
 
@@ -119,6 +121,12 @@ class Ledger {
   // Destroys the keys of all content stored so far for an app's user, in one transaction with a
   // record that says so. Proofs stay valid; nobody can read the content again.
   void Erase(std::string_view app, std::string_view user, std::string_view reason, Done done);
+
+  // Keeps witnesses' lines on the checkpoint that `note` is, in place of earlier ones on it: from
+  // then on evidence, exports and tiles carry them. kInvalidArgument, and nothing kept, unless this
+  // ledger signed the checkpoint and every line is a valid one of its witnesses. Waits for no disk;
+  // a crash may lose lines that were given in the last second.
+  absl::Status AddCosignatures(std::string_view note, std::string_view lines);
 
   // Commits what is queued, signs a final checkpoint, closes the store. Idempotent.
   absl::Status Close();

@@ -7,6 +7,7 @@
 
 #include "audit/concat.h"
 #include "audit/content.h"
+#include "audit/cosignatures.h"
 #include "audit/files.h"
 #include "audit/index.h"
 #include "audit/store.h"
@@ -127,12 +128,13 @@ class Reader::Impl {
   absl::StatusOr<uint64_t> FirstFrom(int64_t time_us);
   absl::StatusOr<std::vector<std::string>> Checkpoints(uint64_t begin, uint64_t end);
   absl::StatusOr<uint64_t> SignedSize();
+  absl::StatusOr<uint64_t> CosignedSize();
   absl::StatusOr<uint64_t> CheckpointedSize(uint64_t size);
   absl::Status Scan(uint64_t begin, uint64_t end,
                     const std::function<absl::Status(std::string_view encoded)>& see);
   absl::StatusOr<std::vector<Hash>> Tile(int level, uint64_t number, uint64_t width);
   absl::StatusOr<std::vector<Hash>> Roots(uint64_t size);
-  absl::StatusOr<VerifyReport> Verify(const Quorum& quorum);
+  absl::StatusOr<VerifyReport> Verify(const Quorum& quorum, const std::optional<Checkpoint>& seen);
 
  private:
   // The records of a search so far; full when it has one more than asked for, which only tells
@@ -147,13 +149,19 @@ class Reader::Impl {
 
   absl::Status SearchBatches(uint64_t begin, uint64_t end, Search& search);
   absl::Status SearchSegment(const SegmentSpan& segment, Search& search);
+  struct Head {
+    uint64_t size = 0;  // 0: there is none
+    std::string note;
+  };
+  static absl::StatusOr<Head> ReadHead(Statement& select);
   static absl::Status Consider(std::string_view encoded, Search& search);
 
   std::string dir_;
   Database db_;
   std::unique_ptr<Tables> tables_;
   std::unique_ptr<SegmentReader> segments_;
-  Statement last_checkpoint_;
+  Statement last_checkpoint_;  // with its cosignatures, where it has some
+  Statement last_cosigned_;
 };
 
 absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::string& dir) {
@@ -179,8 +187,14 @@ absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::stri
     if (prepared.ok()) statement = *std::move(prepared);
     return prepared.status();
   };
-  const absl::Status status = prepare(
-      "SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1", impl->last_checkpoint_);
+  absl::Status status = prepare(
+      "SELECT c.size, c.note || coalesce(w.lines, '') FROM checkpoints c"
+      " LEFT JOIN cosignatures w ON w.size = c.size ORDER BY c.size DESC LIMIT 1",
+      impl->last_checkpoint_);
+  status.Update(
+      prepare("SELECT c.size, c.note || w.lines FROM cosignatures w"
+              " JOIN checkpoints c ON c.size = w.size ORDER BY w.size DESC LIMIT 1",
+              impl->last_cosigned_));
   if (!status.ok()) return status;
   return impl;
 }
@@ -315,6 +329,15 @@ absl::StatusOr<std::string> Reader::Impl::Content(uint64_t seq, const std::strin
   return Unseal(*key_encryption_key, key, select->Bytes(4));
 }
 
+absl::StatusOr<Reader::Impl::Head> Reader::Impl::ReadHead(Statement& select) {
+  absl::StatusOr<bool> row = select.Step();
+  Head head;
+  if (row.ok() && *row) head = {select.Uint(0), std::string(select.Bytes(1))};
+  select.Reset();
+  if (!row.ok()) return row.status();
+  return head;
+}
+
 absl::StatusOr<Evidence> Reader::Impl::Prove(uint64_t seq) {
   const Snapshot snapshot(db_);
   if (!snapshot.status().ok()) return snapshot.status();
@@ -322,14 +345,12 @@ absl::StatusOr<Evidence> Reader::Impl::Prove(uint64_t seq) {
   absl::StatusOr<std::string> encoded = tables_->Get(seq);
   if (!encoded.ok()) return encoded.status();
   evidence.encoded = *std::move(encoded);
-  absl::StatusOr<bool> row = last_checkpoint_.Step();
-  uint64_t size = 0;
-  if (row.ok() && *row) {
-    size = last_checkpoint_.Uint(0);
-    evidence.checkpoint = std::string(last_checkpoint_.Bytes(1));
-  }
-  last_checkpoint_.Reset();
-  if (!row.ok()) return row.status();
+  // Under one that witnesses vouch for, where there is such a one.
+  absl::StatusOr<Head> head = ReadHead(last_cosigned_);
+  if (head.ok() && head->size <= seq) head = ReadHead(last_checkpoint_);
+  if (!head.ok()) return head.status();
+  const uint64_t size = head->size;
+  evidence.checkpoint = std::move(head->note);
   if (size <= seq) {
     return absl::FailedPreconditionError(
         Concat("record ", seq,
@@ -355,12 +376,10 @@ absl::StatusOr<std::vector<Hash>> Reader::Impl::ProveConsistency(uint64_t old_si
 }
 
 absl::StatusOr<std::string> Reader::Impl::LatestCheckpoint() {
-  absl::StatusOr<bool> row = last_checkpoint_.Step();
-  std::string note = row.ok() && *row ? std::string(last_checkpoint_.Bytes(1)) : "";
-  last_checkpoint_.Reset();
-  if (!row.ok()) return row.status();
-  if (note.empty()) return absl::NotFoundError("the ledger has no checkpoint yet");
-  return note;
+  absl::StatusOr<Head> head = ReadHead(last_checkpoint_);
+  if (!head.ok()) return head.status();
+  if (head->size == 0) return absl::NotFoundError("the ledger has no checkpoint yet");
+  return std::move(head->note);
 }
 
 absl::StatusOr<uint64_t> Reader::Impl::Size() {
@@ -376,8 +395,10 @@ absl::StatusOr<uint64_t> Reader::Impl::FirstFrom(int64_t time_us) {
 }
 
 absl::StatusOr<std::vector<std::string>> Reader::Impl::Checkpoints(uint64_t begin, uint64_t end) {
-  absl::StatusOr<Statement> select =
-      db_.Prepare("SELECT note FROM checkpoints WHERE size > ?1 AND size <= ?2 ORDER BY size");
+  absl::StatusOr<Statement> select = db_.Prepare(
+      "SELECT c.note || coalesce(w.lines, '') FROM checkpoints c"
+      " LEFT JOIN cosignatures w ON w.size = c.size"
+      " WHERE c.size > ?1 AND c.size <= ?2 ORDER BY c.size");
   if (!select.ok()) return select.status();
   select->Bind(1, begin);
   select->Bind(2, end);
@@ -394,14 +415,23 @@ absl::StatusOr<uint64_t> Reader::Impl::SignedSize() {
   return static_cast<uint64_t>(*size);
 }
 
+absl::StatusOr<uint64_t> Reader::Impl::CosignedSize() {
+  absl::StatusOr<Head> head = ReadHead(last_cosigned_);
+  if (!head.ok()) return head.status();
+  return head->size;
+}
+
 absl::StatusOr<uint64_t> Reader::Impl::CheckpointedSize(uint64_t size) {
-  absl::StatusOr<Statement> select =
-      db_.Prepare("SELECT size FROM checkpoints WHERE size >= ?1 ORDER BY size LIMIT 1");
+  absl::StatusOr<Statement> select = db_.Prepare(
+      "SELECT coalesce((SELECT min(size) FROM cosignatures WHERE size >= ?1),"
+      " (SELECT min(size) FROM checkpoints WHERE size >= ?1), 0)");
   if (!select.ok()) return select.status();
   select->Bind(1, size);
   absl::StatusOr<bool> row = select->Step();
   if (!row.ok()) return row.status();
-  if (!*row) return absl::NotFoundError(Concat("no checkpoint covers ", size, " records yet"));
+  if (!*row || select->Uint(0) == 0) {
+    return absl::NotFoundError(Concat("no checkpoint covers ", size, " records yet"));
+  }
   return select->Uint(0);
 }
 
@@ -440,7 +470,8 @@ absl::StatusOr<std::vector<Hash>> Reader::Impl::Roots(uint64_t size) {
   return RootsAt(size, tables_->Nodes(size));
 }
 
-absl::StatusOr<VerifyReport> Reader::Impl::Verify(const Quorum& given) {
+absl::StatusOr<VerifyReport> Reader::Impl::Verify(const Quorum& given,
+                                                  const std::optional<Checkpoint>& seen) {
   VerifyReport report;
   Quorum quorum = given;
   if (quorum.empty()) {
@@ -460,9 +491,17 @@ absl::StatusOr<VerifyReport> Reader::Impl::Verify(const Quorum& given) {
     if (!text.ok()) return text.status();
     latest = *std::move(text);
   }
+  absl::StatusOr<std::vector<VerifierKey>> witnesses = ReadWitnesses(dir_);
+  if (absl::IsDataLoss(witnesses.status())) {
+    report.reason = Concat(witnesses.status().message());
+    return report;
+  }
+  if (!witnesses.ok()) return witnesses.status();
   const Snapshot snapshot(db_);
   if (!snapshot.status().ok()) return snapshot.status();
-  return VerifyStore(db_, dir_, latest, quorum);
+  return VerifyStore(
+      db_,
+      {.dir = dir_, .latest = latest, .quorum = quorum, .witnesses = *witnesses, .seen = seen});
 }
 
 Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -504,6 +543,9 @@ absl::StatusOr<std::vector<std::string>> Reader::Checkpoints(uint64_t begin, uin
 absl::StatusOr<uint64_t> Reader::SignedSize() {
   return impl_->SignedSize();
 }
+absl::StatusOr<uint64_t> Reader::CosignedSize() {
+  return impl_->CosignedSize();
+}
 absl::StatusOr<uint64_t> Reader::CheckpointedSize(uint64_t size) {
   return impl_->CheckpointedSize(size);
 }
@@ -517,8 +559,9 @@ absl::StatusOr<std::vector<Hash>> Reader::Tile(int level, uint64_t number, uint6
 absl::StatusOr<std::vector<Hash>> Reader::Roots(uint64_t size) {
   return impl_->Roots(size);
 }
-absl::StatusOr<VerifyReport> Reader::Verify(const Quorum& quorum) {
-  return impl_->Verify(quorum);
+absl::StatusOr<VerifyReport> Reader::Verify(const Quorum& quorum,
+                                            const std::optional<Checkpoint>& seen) {
+  return impl_->Verify(quorum, seen);
 }
 
 absl::StatusOr<std::vector<Found>> FindExchange(Reader& reader, const std::string& exchange) {

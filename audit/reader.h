@@ -60,7 +60,9 @@ struct VerifyReport {
   uint64_t checkpoints = 0;
   uint64_t removed = 0;           // records that retention let go: their hashes alone are left
   uint64_t unsigned_records = 0;  // after the last checkpoint
-  uint64_t contents = 0;          // stored ciphertexts that fit their records
+  // After the last checkpoint with the quorum's witnesses, where the quorum has some.
+  uint64_t unwitnessed_records = 0;
+  uint64_t contents = 0;  // stored ciphertexts that fit their records
   std::optional<uint64_t> first_bad_seq;
   std::string reason;  // a sentence; names the place
 };
@@ -78,9 +80,11 @@ class Reader {
   // given file. kNotFound: none is stored, or its key was destroyed. For a person's eyes go through
   // Reveal() (audit/reveal.h), which leaves a record.
   absl::StatusOr<std::string> Content(uint64_t seq, const std::string& key_file = {});
-  // Under the latest signed checkpoint that covers the record.
+  // Under the latest signed checkpoint that covers the record, if possible one that witnesses
+  // cosigned.
   absl::StatusOr<Evidence> Prove(uint64_t seq);
   absl::StatusOr<std::vector<Hash>> ProveConsistency(uint64_t old_size, uint64_t size);
+  // With the cosignatures that it has by now.
   absl::StatusOr<std::string> LatestCheckpoint();
   absl::StatusOr<uint64_t> Size();
   // The number of the first record at or after that time; the size when there is none.
@@ -89,7 +93,10 @@ class Reader {
   absl::StatusOr<std::vector<std::string>> Checkpoints(uint64_t begin, uint64_t end);
   // Records under the latest signed checkpoint.
   absl::StatusOr<uint64_t> SignedSize();
-  // The smallest checkpointed size that is at least `size`; kNotFound beyond the last checkpoint.
+  // Records under the latest checkpoint that witnesses cosigned; 0 when there is none.
+  absl::StatusOr<uint64_t> CosignedSize();
+  // The smallest checkpointed size that is at least `size`, of a cosigned checkpoint if there is
+  // one; kNotFound beyond the last checkpoint.
   absl::StatusOr<uint64_t> CheckpointedSize(uint64_t size);
   // Calls `see` for the encoded records from `begin` to before `end`, in order.
   absl::Status Scan(uint64_t begin, uint64_t end,
@@ -101,9 +108,12 @@ class Reader {
 
   // Re-derives everything from the records: canonical bytes, sequence, order of time, every stored
   // tree node, every checkpoint's root, signature and consistency with the one before, index
-  // entries. Demands the signatures of `quorum`; without one, by the key stored beside the
-  // ledger. Never fails for what it finds in the store: that is the report.
-  absl::StatusOr<VerifyReport> Verify(const Quorum& quorum);
+  // entries, cosignatures. Demands the log's signature of `quorum` (without one, by the key stored
+  // beside the ledger) on every checkpoint, and all of the quorum on one, which need not be the
+  // last: witnesses lag. `seen` is a checkpoint known from elsewhere, which the ledger must reach
+  // and be consistent with. Never fails for what it finds in the store: that is the report.
+  absl::StatusOr<VerifyReport> Verify(const Quorum& quorum,
+                                      const std::optional<Checkpoint>& seen = std::nullopt);
 
  private:
   class Impl;

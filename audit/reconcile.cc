@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "audit/concat.h"
+#include "audit/cosignatures.h"
 #include "audit/quorum.h"
 #include "audit/writer.h"
 
@@ -29,10 +30,11 @@ absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const Ledge
   writer->lock_ = std::make_unique<FileLock>(*std::move(lock));
   for (const auto step :
        {&Writer::LoadKey, &Writer::OpenStore, &Writer::LoadTree, &Writer::LoadArchives,
-        &Writer::ReadTail, &Writer::OpenContent, &Writer::RecordRecovery}) {
+        &Writer::ReadTail, &Writer::OpenContent, &Writer::LoadWitnesses, &Writer::RecordRecovery}) {
     if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
   }
   writer->stats_.open = true;
+  writer->stats_.checkpoint_size = writer->checkpoint_size_;
   writer->thread_ = std::thread(&Writer::Run, writer.get());
   return writer;
 }
@@ -87,6 +89,8 @@ absl::Status Ledger::Writer::OpenStore() {
   status.Update(
       prepare("INSERT OR IGNORE INTO checkpoints VALUES(?1, ?2)", sql_.insert_checkpoint));
   status.Update(prepare("INSERT INTO segments VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_segment));
+  status.Update(
+      prepare("INSERT OR REPLACE INTO cosignatures VALUES(?1, ?2)", sql_.set_cosignatures));
   status.Update(prepare("INSERT INTO index_pages VALUES(?1, ?2)", sql_.insert_page));
   status.Update(prepare("INSERT INTO archives VALUES(?1, ?2, ?3)", sql_.insert_archive));
   status.Update(prepare("INSERT INTO leaves VALUES(?1, ?2)", sql_.insert_leaves));
@@ -123,6 +127,17 @@ absl::Status Ledger::Writer::OpenContent() {
   absl::StatusOr<ContentKey> key = LoadKeyEncryptionKey(path, *contents == 0);
   if (!key.ok()) return WithAdvice(key.status(), "the key of the stored content must be there");
   sealer_ = std::make_unique<ContentSealer>(*key, *last_key + 1);
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::Writer::LoadWitnesses() {
+  absl::StatusOr<std::vector<VerifierKey>> witnesses =
+      AddWitnesses(options_.dir, options_.witnesses);
+  if (!witnesses.ok()) return WithAdvice(witnesses.status(), kRestore);
+  witnesses_ = *std::move(witnesses);
+  absl::StatusOr<int64_t> size = ReadInt(db_, "SELECT coalesce(max(size), 0) FROM cosignatures");
+  if (!size.ok()) return size.status();
+  stats_.cosigned_size = static_cast<uint64_t>(*size);
   return absl::OkStatus();
 }
 

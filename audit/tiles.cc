@@ -43,12 +43,25 @@ absl::Status WriteTile(Reader& reader, const std::string& out_dir, const TilePat
   return status.ok() ? WriteFileDurably(path, *bytes, 0644) : status;
 }
 
+// Records behind the last checkpoint may still be lost with the machine, and a tile of theirs is
+// cached for ever.
+absl::Status CheckSigned(Reader& reader, const TilePath& tile) {
+  absl::StatusOr<uint64_t> size = reader.SignedSize();
+  if (!size.ok()) return size.status();
+  const uint64_t hashes = *size >> (kTileHeight * tile.level.value_or(0));
+  if (tile.number * kTileWidth + tile.width <= hashes) return absl::OkStatus();
+  return absl::NotFoundError(
+      Concat("a tree of ", *size, " signed records has no tile ", tile.number, " so wide"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadTileFile(Reader& reader, std::string_view path) {
   if (path == "checkpoint") return reader.LatestCheckpoint();
   const std::optional<TilePath> tile = TilePath::Parse(path);
   if (!tile) return absl::NotFoundError("a log of tiles has no such file");
+  const absl::Status status = CheckSigned(reader, *tile);
+  if (!status.ok()) return status;
   return ReadTile(reader, *tile);
 }
 
@@ -58,14 +71,17 @@ absl::StatusOr<uint64_t> WriteTiles(const std::string& dir, const std::string& o
   Reader& reader = **opened;
   absl::StatusOr<std::string> checkpoint = reader.LatestCheckpoint();
   if (!checkpoint.ok()) return checkpoint.status();
-  absl::StatusOr<uint64_t> size = reader.SignedSize();
-  if (!size.ok()) return size.status();
+  absl::StatusOr<SignedNote> note = SignedNote::Parse(*checkpoint);
+  if (!note.ok()) return note.status();
+  absl::StatusOr<Checkpoint> head = Checkpoint::Parse(note->text);
+  if (!head.ok()) return head.status();
+  const uint64_t size = head->size;
   if (::mkdir(out_dir.c_str(), 0755) != 0) {
     return absl::UnavailableError(
         Concat("cannot create ", out_dir, ": name a directory that does not exist yet"));
   }
-  for (int level = 0; (*size >> (8 * level)) > 0 && level <= kTileLevelMax; ++level) {
-    const uint64_t hashes = *size >> (8 * level);
+  for (int level = 0; (size >> (8 * level)) > 0 && level <= kTileLevelMax; ++level) {
+    const uint64_t hashes = size >> (8 * level);
     for (uint64_t number = 0; number * kTileWidth < hashes; ++number) {
       TilePath tile{.level = level,
                     .number = number,
@@ -78,7 +94,7 @@ absl::StatusOr<uint64_t> WriteTiles(const std::string& dir, const std::string& o
   }
   const absl::Status status = WriteFileDurably(Concat(out_dir, "/checkpoint"), *checkpoint, 0644);
   if (!status.ok()) return status;
-  return *size;
+  return size;
 }
 
 }  // namespace weir::audit

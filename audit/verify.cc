@@ -9,6 +9,7 @@
 
 #include "audit/concat.h"
 #include "audit/content.h"
+#include "audit/cosignatures.h"
 #include "audit/files.h"
 #include "audit/index.h"
 #include "audit/record.h"
@@ -20,9 +21,7 @@ namespace {
 // Every step returns false once something is wrong; report_ then says what.
 class Verification {
  public:
-  Verification(const Database& db, const std::string& dir, const std::string& latest,
-               const Quorum& quorum)
-      : db_(db), dir_(dir), latest_(latest), quorum_(quorum) {}
+  Verification(const Database& db, const StoreDemands& demands) : db_(db), demands_(demands) {}
 
   VerifyReport Run();
 
@@ -38,7 +37,10 @@ class Verification {
   bool CheckRecords(uint64_t begin, uint64_t end);
   bool CheckMark();
   bool CheckCheckpoints();
+  bool CheckCosignatures(const std::string& note, const Checkpoint& checkpoint);
+  bool CheckSeen();
   bool CheckEnd();
+  bool CheckLatest();
 
   // Steps a statement; false at its end and, with a report, when the store cannot be read.
   bool Next(Statement& statement);
@@ -48,12 +50,10 @@ class Verification {
   bool Bad(std::string reason);
 
   const Database& db_;
-  const std::string& dir_;
-  const std::string& latest_;
-  const Quorum& quorum_;
+  const StoreDemands& demands_;
 
   std::unique_ptr<Tables> tables_;
-  Statement node_, page_, archive_, mark_, checkpoints_, contents_;
+  Statement node_, page_, archive_, mark_, checkpoints_, cosignatures_, contents_;
   bool has_content_ = false;  // contents_ stands on one that is still to be checked
   std::vector<SegmentSpan> segments_;
 
@@ -71,6 +71,8 @@ class Verification {
   bool has_checkpoint_ = false;        // checkpoints_ stands on one that is still to be checked
   uint64_t last_checkpoint_size_ = 0;  // of the last that was good
   std::string last_note_;
+  bool has_cosignatures_ = false;  // cosignatures_ stands on some that are still to be checked
+  uint64_t witnessed_size_ = 0;    // of the last checkpoint with all of the quorum
   VerifyReport report_;
 };
 
@@ -108,7 +110,7 @@ bool Verification::Prepare() {
   absl::StatusOr<std::vector<SegmentSpan>> list = segments->List();
   if (!list.ok()) return Bad(Concat(list.status().message()));
   segments_ = *std::move(list);
-  absl::StatusOr<Tables> tables = Tables::Prepare(db_, dir_);
+  absl::StatusOr<Tables> tables = Tables::Prepare(db_, demands_.dir);
   if (!tables.ok()) return Bad(Concat(tables.status().message()));
   tables_ = std::make_unique<Tables>(*std::move(tables));
   return prepare("SELECT digest, bytes FROM archives WHERE number = ?1", archive_) &&
@@ -116,7 +118,8 @@ bool Verification::Prepare() {
          prepare("SELECT page FROM index_pages WHERE id = ?1", page_) &&
          prepare("SELECT name, value FROM marks", mark_) &&
          prepare("SELECT seq, sealed FROM contents ORDER BY seq", contents_) &&
-         prepare("SELECT size, note FROM checkpoints ORDER BY size", checkpoints_);
+         prepare("SELECT size, note FROM checkpoints ORDER BY size", checkpoints_) &&
+         prepare("SELECT size, lines FROM cosignatures ORDER BY size", cosignatures_);
 }
 
 bool Verification::CheckRecord(uint64_t seq, const Batch& batch, std::string_view encoded,
@@ -224,7 +227,7 @@ bool Verification::CheckMark() {
 bool Verification::CheckCheckpoints() {
   while (has_checkpoint_ && checkpoints_.Uint(0) == tree_.size()) {
     const std::string note(checkpoints_.Bytes(1));
-    absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(note, quorum_);
+    absl::StatusOr<Checkpoint> checkpoint = OpenLogCheckpoint(note, demands_.quorum);
     if (!checkpoint.ok()) {
       return Bad(last_checkpoint_size_, Concat("the checkpoint over ", tree_.size(),
                                                " records: ", checkpoint.status().message()));
@@ -237,6 +240,7 @@ bool Verification::CheckCheckpoints() {
                         last_checkpoint_size_, " to ",
                         tree_.size() - std::min<uint64_t>(tree_.size(), 1), ", was altered"));
     }
+    if (!CheckCosignatures(note, *checkpoint)) return false;
     last_checkpoint_size_ = tree_.size();
     last_note_ = note;
     ++report_.checkpoints;
@@ -245,6 +249,35 @@ bool Verification::CheckCheckpoints() {
   if (!has_checkpoint_ || checkpoints_.Uint(0) > tree_.size()) return true;
   return Bad(
       Concat("a checkpoint says that it is over ", checkpoints_.Int(0), " records, out of order"));
+}
+
+bool Verification::CheckCosignatures(const std::string& note, const Checkpoint& checkpoint) {
+  std::string cosigned = note;
+  if (has_cosignatures_ && cosignatures_.Uint(0) == checkpoint.size) {
+    const std::string lines(cosignatures_.Bytes(1));
+    const absl::Status status =
+        audit::CheckCosignatures(checkpoint.Text(), lines, demands_.witnesses);
+    if (!status.ok()) {
+      return Bad(Concat("the cosignatures of the checkpoint over ", checkpoint.size,
+                        " records were altered: ", status.message()));
+    }
+    cosigned += lines;
+    has_cosignatures_ = Next(cosignatures_);
+    if (!report_.reason.empty()) return false;
+  }
+  const bool witnessed =
+      !demands_.quorum.witnesses().empty() && OpenCheckpoint(cosigned, demands_.quorum).ok();
+  if (witnessed) witnessed_size_ = checkpoint.size;
+  return true;
+}
+
+bool Verification::CheckSeen() {
+  if (!demands_.seen || demands_.seen->size != tree_.size() ||
+      demands_.seen->root == tree_.Root()) {
+    return true;
+  }
+  return Bad(0, Concat("the records before ", tree_.size(),
+                       " are not those that the checkpoint seen elsewhere was signed over"));
 }
 
 bool Verification::CheckBatch(const Batch& batch) {
@@ -265,6 +298,7 @@ bool Verification::CheckBatch(const Batch& batch) {
       return false;
     }
     if (has_checkpoint_ && checkpoints_.Uint(0) <= size && !CheckCheckpoints()) return false;
+    if (!CheckSeen()) return false;
   }
   return true;
 }
@@ -281,7 +315,7 @@ bool Verification::CheckRecords(uint64_t begin, uint64_t end) {
 
 // The file is compared whole: what is in it is looked at with the records.
 bool Verification::CheckArchive(const SegmentSpan& span) {
-  const std::string path = ArchivePath(dir_, span.number);
+  const std::string path = ArchivePath(demands_.dir, span.number);
   const absl::StatusOr<std::string> file = ReadFile(path);
   if (!file.ok()) {
     return Bad(span.begin, Concat("the archive of the records ", span.begin, " to ", span.end() - 1,
@@ -312,6 +346,7 @@ bool Verification::CheckRemoved(const SegmentHome& home) {
     if (has_checkpoint_ && checkpoints_.Uint(0) <= tree_.size() && !CheckCheckpoints()) {
       return false;
     }
+    if (!CheckSeen()) return false;
   }
   removed_.push_back(home);
   report_.removed += span.count;
@@ -337,6 +372,39 @@ bool Verification::Count(std::string_view table, uint64_t expected) {
   return Bad(Concat("the table ", table, " has ", *rows, " rows, the records give ", expected));
 }
 
+// ledger.checkpoint, and a checkpoint from elsewhere, must not know of more than the store.
+bool Verification::CheckLatest() {
+  if (demands_.latest.empty()) {
+    if (tree_.size() == 0 && !demands_.seen) return true;
+    return Bad(
+        "ledger.checkpoint is missing, without which a rolled-back store cannot be told from "
+        "a whole one");
+  }
+  absl::StatusOr<Checkpoint> latest = OpenLogCheckpoint(demands_.latest, demands_.quorum);
+  if (!latest.ok()) return Bad(Concat("ledger.checkpoint: ", latest.status().message()));
+  if (latest->size > last_checkpoint_size_) {
+    return Bad(last_checkpoint_size_,
+               Concat("the store was rolled back: ledger.checkpoint was signed over ", latest->size,
+                      " records, the store's last checkpoint over ", last_checkpoint_size_));
+  }
+  if (latest->size == last_checkpoint_size_ && latest->size > 0 && demands_.latest != last_note_) {
+    return Bad("ledger.checkpoint is not the store's last checkpoint");
+  }
+  if (demands_.seen && demands_.seen->origin != demands_.quorum.logs().front().name()) {
+    return Bad(
+        Concat("the checkpoint seen elsewhere is of another ledger, ", demands_.seen->origin));
+  }
+  if (demands_.seen && demands_.seen->size > tree_.size()) {
+    return Bad(tree_.size(),
+               Concat("the ledger was rolled back: it ends with ", tree_.size(),
+                      " records though a checkpoint over ", demands_.seen->size, " was seen"));
+  }
+  if (!demands_.quorum.witnesses().empty() && witnessed_size_ == 0 && tree_.size() > 0) {
+    return Bad("no checkpoint has the cosignatures that the quorum of witnesses asks for");
+  }
+  return true;
+}
+
 // Whatever is stored and was not come upon on the way is too much, or what it speaks of is missing.
 bool Verification::CheckEnd() {
   if (has_checkpoint_) {
@@ -346,22 +414,11 @@ bool Verification::CheckEnd() {
   if (has_content_) {
     return Bad(Concat("content is stored for record ", contents_.Int(0), ", which there is not"));
   }
-  if (latest_.empty()) {
-    if (tree_.size() == 0) return Count("nodes", 0);
-    return Bad(
-        "ledger.checkpoint is missing, without which a rolled-back store cannot be told from "
-        "a whole one");
+  if (has_cosignatures_) {
+    return Bad(Concat("cosignatures are stored for a checkpoint over ", cosignatures_.Int(0),
+                      " records, which there is not"));
   }
-  absl::StatusOr<Checkpoint> latest = OpenCheckpoint(latest_, quorum_);
-  if (!latest.ok()) return Bad(Concat("ledger.checkpoint: ", latest.status().message()));
-  if (latest->size > last_checkpoint_size_) {
-    return Bad(last_checkpoint_size_,
-               Concat("the store was rolled back: ledger.checkpoint was signed over ", latest->size,
-                      " records, the store's last checkpoint over ", last_checkpoint_size_));
-  }
-  if (latest->size == last_checkpoint_size_ && latest->size > 0 && latest_ != last_note_) {
-    return Bad("ledger.checkpoint is not the store's last checkpoint");
-  }
+  if (!CheckLatest()) return false;
   if (segment_.span().number != segments_.size()) {
     return Bad(tree_.size(), Concat("the store speaks of segment ", segments_.size() - 1,
                                     ", whose records end at ", segments_.back().end(),
@@ -381,7 +438,8 @@ bool Verification::CheckEnd() {
 VerifyReport Verification::Run() {
   if (!Prepare() || !NextCheckpoint()) return report_;
   has_content_ = Next(contents_);
-  if (!report_.reason.empty() || !CheckCheckpoints()) return report_;
+  has_cosignatures_ = report_.reason.empty() && Next(cosignatures_);
+  if (!report_.reason.empty() || !CheckCheckpoints() || !CheckSeen()) return report_;
   for (const SegmentSpan& span : segments_) {
     const absl::StatusOr<std::optional<SegmentHome>> home = tables_->HomeOf(span.begin);
     if (!home.ok()) Bad(span.begin, Concat(home.status().message()));
@@ -398,6 +456,9 @@ VerifyReport Verification::Run() {
   if (!size.ok() || !CheckRecords(tree_.size(), *size)) return report_;
   if (!report_.reason.empty() || !CheckEnd()) return report_;
   report_.unsigned_records = tree_.size() - last_checkpoint_size_;
+  if (!demands_.quorum.witnesses().empty()) {
+    report_.unwitnessed_records = tree_.size() - witnessed_size_;
+  }
   report_.ok = true;
   report_.reason = Concat("All ", report_.records, " records and ", report_.checkpoints,
                           " checkpoints are as they were signed.");
@@ -406,9 +467,8 @@ VerifyReport Verification::Run() {
 
 }  // namespace
 
-VerifyReport VerifyStore(const Database& db, const std::string& dir, const std::string& latest,
-                         const Quorum& quorum) {
-  return Verification(db, dir, latest, quorum).Run();
+VerifyReport VerifyStore(const Database& db, const StoreDemands& demands) {
+  return Verification(db, demands).Run();
 }
 
 }  // namespace weir::audit

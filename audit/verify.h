@@ -3,6 +3,7 @@
 // Internal.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,16 @@
 
 namespace weir::audit {
 
-// `dir` is the ledger's, for its archives. `latest` is the content of ledger.checkpoint, read
-// before the transaction that `db` is in began: what it speaks of must be in the store.
-VerifyReport VerifyStore(const Database& db, const std::string& dir, const std::string& latest,
-                         const Quorum& quorum);
+struct StoreDemands {
+  std::string dir;  // the ledger's, for its archives
+  // The content of ledger.checkpoint, read before the transaction that the database is in began:
+  // what it speaks of must be in the store.
+  std::string latest;
+  Quorum quorum;
+  std::vector<VerifierKey> witnesses;  // whose cosignatures the ledger takes
+  std::optional<Checkpoint> seen;      // must be reached and consistent
+};
+
+VerifyReport VerifyStore(const Database& db, const StoreDemands& demands);
 
 }  // namespace weir::audit

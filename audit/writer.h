@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,6 +37,7 @@ class Ledger::Writer {
 
   void Append(Record record, std::string_view content, ContentMode mode, Done done);
   void Erase(std::string_view app, std::string_view user, std::string_view reason, Done done);
+  absl::Status AddCosignatures(std::string_view note, std::string_view lines);
   absl::Status Close();
 
   absl::Status status() const;
@@ -71,6 +73,7 @@ class Ledger::Writer {
   absl::Status OpenStore();
   absl::Status OpenContent();
   absl::Status PrepareStatements();
+  absl::Status LoadWitnesses();
   absl::Status LoadTree();
   absl::Status ReadMark();
   absl::Status LoadArchives();
@@ -86,6 +89,7 @@ class Ledger::Writer {
   absl::Status CommitAttachments(const std::vector<Pending>& batch, uint64_t first_seq);
   void Enqueue(Pending pending);
   absl::Status SignCheckpoint();
+  absl::Status WriteCosignatures();
   absl::Status TendStore();
   bool SegmentIsOver(int64_t time_us) const;
   absl::Status CloseSegment();
@@ -103,6 +107,7 @@ class Ledger::Writer {
   const LedgerOptions options_;
   std::unique_ptr<SigningKey> key_;
   std::string origin_;
+  std::vector<VerifierKey> witnesses_;     // that the ledger ever had
   std::unique_ptr<ContentSealer> sealer_;  // thread-safe; none unless content is encrypted
 
   // Owned by the thread that writes: Open's, then the writer's, then Close's.
@@ -110,9 +115,9 @@ class Ledger::Writer {
   Database db_;
   std::unique_ptr<Tables> tables_;
   struct Statements {
-    Statement begin, commit, insert_batch, insert_node, insert_checkpoint, insert_segment,
-        insert_page, set_mark, insert_archive, insert_leaves, insert_removal, purge_batches,
-        purge_contents, purge_pages, insert_content, insert_key, delete_keys;
+    Statement begin, commit, insert_batch, insert_node, insert_checkpoint, set_cosignatures,
+        insert_segment, insert_page, set_mark, insert_archive, insert_leaves, insert_removal,
+        purge_batches, purge_contents, purge_pages, insert_content, insert_key, delete_keys;
   };
   Statements sql_;
   bool erased_ = false;  // keys were deleted and may still stand in the log
@@ -152,7 +157,8 @@ class Ledger::Writer {
   bool archive_ready_ = false;  // the archiver has one to hand over
   absl::Status status_;
   LedgerStats stats_;
-  std::string checkpoint_;  // signed note
+  std::string checkpoint_;                        // signed note
+  std::map<uint64_t, std::string> cosignatures_;  // lines to be stored, by their checkpoint's size
 };
 
 }  // namespace weir::audit

@@ -195,6 +195,24 @@ void AddKind(CLI::App& query, CommandLine& command) {
                                [&command](audit::RecordKind kind) { command.query.kind = kind; });
 }
 
+void AddVerify(CLI::App& audit, CommandLine& command) {
+  CLI::App* verify = AddAuditTool(
+      audit, command, Verb::kAuditVerify, "verify",
+      "Recompute everything from the records; exit 1 and say where if anything was altered");
+  verify
+      ->add_option("--keys", command.verify.keys,
+                   "Demand signatures by all of these keys (default: the key beside the ledger)")
+      ->type_name("FILE");
+  verify
+      ->add_option("--policy", command.verify.policy,
+                   "Demand the log and the quorum of witnesses of this policy (C2SP tlog-policy)")
+      ->type_name("FILE");
+  verify
+      ->add_option("--seen", command.verify.seen,
+                   "Demand that the ledger extends this checkpoint, which was kept elsewhere")
+      ->type_name("FILE");
+}
+
 void AddAudit(CLI::App& app, CommandLine& command) {
   command.audit.dir = "var/audit";
   CLI::App* audit = app.add_subcommand("audit", "Search, show, prove and verify the ledger");
@@ -208,12 +226,7 @@ void AddAudit(CLI::App& app, CommandLine& command) {
       ->add_option("ID", command.id, "A sequence number or an exchange id")
       ->required();
 
-  AddAuditTool(
-      *audit, command, Verb::kAuditVerify, "verify",
-      "Recompute everything from the records; exit 1 and say where if anything was altered")
-      ->add_option("--keys", command.key_files,
-                   "Demand signatures by these keys (default: the key beside the ledger)")
-      ->type_name("FILE");
+  AddVerify(*audit, command);
 
   CLI::App* prove = AddAuditTool(*audit, command, Verb::kAuditProve, "prove",
                                  "Write the evidence for a record, or verify evidence");
@@ -326,7 +339,7 @@ int RunTool(const CommandLine& command, std::istream& in, std::ostream& out, std
     case Verb::kAuditShow:
       return audit::ShowRecord(command.audit, command.id, out, err);
     case Verb::kAuditVerify:
-      return audit::VerifyLedger(command.audit, command.key_files, out, err);
+      return audit::VerifyLedger(command.audit, command.verify, out, err);
     case Verb::kAuditProve:
       return audit::ProveRecord(command.audit, command.id, command.out_file, out, err);
     case Verb::kAuditCheckpoint:

@@ -44,10 +44,10 @@ struct CommandLine {
 
   audit::CommandOptions audit;  // kAudit...
   audit::Query query;
-  std::string id;                      // kAuditShow, kAuditProve
-  std::vector<std::string> key_files;  // kAuditVerify
-  std::string out_file;                // kAuditProve, kAuditExport
-  int64_t old_size = -1;               // kAuditCheckpoint
+  std::string id;             // kAuditShow, kAuditProve
+  audit::VerifyFiles verify;  // kAuditVerify
+  std::string out_file;       // kAuditProve, kAuditExport
+  int64_t old_size = -1;      // kAuditCheckpoint
 };
 
 // A command to run, or the exit code when there is none: help and version were asked for and stand

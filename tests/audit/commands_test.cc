@@ -96,10 +96,10 @@ TEST_F(CommandsTest, VerifySaysWhatItLookedAt) {
   EXPECT_EQ(VerifyLedger(Text(), {}, out_, err_), 0);
   EXPECT_THAT(out_.str(), StartsWith("verified: All 5 records"));
   out_.str("");
-  EXPECT_EQ(VerifyLedger(Json(), {scratch_.Path("ledger.vkey")}, out_, err_), 0);
+  EXPECT_EQ(VerifyLedger(Json(), {.keys = {scratch_.Path("ledger.vkey")}}, out_, err_), 0);
   EXPECT_THAT(out_.str(), AllOf(StartsWith("{\"ok\":true,\"records\":5,"),
                                 HasSubstr("\"unsigned_records\":0")));
-  EXPECT_EQ(VerifyLedger(Text(), {scratch_.Path("no-such-key")}, out_, err_), 2);
+  EXPECT_EQ(VerifyLedger(Text(), {.keys = {scratch_.Path("no-such-key")}}, out_, err_), 2);
   EXPECT_EQ(VerifyLedger({.dir = scratch_.dir() + "-none"}, {}, out_, err_), 2);
 }
 
