@@ -1,113 +1,72 @@
 #include "audit/content.h"
 
+#include <algorithm>
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include <absl/strings/escaping.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
+#include <openssl/crypto.h>
 
 #include "audit/concat.h"
 #include "audit/files.h"
+#include "audit/record.h"
 
 namespace weir::audit {
 namespace {
 
-constexpr size_t kNonceBytes = 12;
-constexpr size_t kTagBytes = 16;
 constexpr size_t kSubjectBytes = 16;
+constexpr size_t kKeyDigestBytes = 32;
 constexpr std::string_view kKeyContext = "weir-data-key@v1";
 constexpr std::string_view kContentContext = "weir-content@v1";
+constexpr std::string_view kSealedPrefix = "sealed-";
 // Keys in memory; beyond it all are dropped and subjects get further keys as they come.
 constexpr size_t kKeysMax = 65'536;
 
-struct CipherDeleter {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-using CipherPtr = std::unique_ptr<EVP_CIPHER_CTX, CipherDeleter>;
-
-const uint8_t* Bytes(std::string_view text) {
-  return reinterpret_cast<const uint8_t*>(text.data());
-}
-uint8_t* Bytes(std::string& text) {
-  return reinterpret_cast<uint8_t*>(text.data());
-}
-
 // What a ciphertext is bound to, so that it cannot be put in another's place.
-std::string Bound(std::string_view context, std::string_view subject, int64_t day) {
-  return Concat(context, subject, "/", day);
+std::string Bound(std::string_view context, const WrappedKey& key) {
+  return Concat(context, key.subject, "/", key.day, "/", static_cast<int>(key.floor));
 }
 
-// nonce || ciphertext || tag
-absl::StatusOr<std::string> Encrypt(const ContentKey& key, std::string_view bound,
-                                    std::string_view text) {
-  std::string out(kNonceBytes + text.size() + kTagBytes, '\0');
-  const CipherPtr context(EVP_CIPHER_CTX_new());
-  int length = 0;
-  if (!context || RAND_bytes(Bytes(out), kNonceBytes) != 1 ||
-      EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(), Bytes(out)) != 1 ||
-      EVP_EncryptUpdate(context.get(), nullptr, &length, Bytes(bound),
-                        static_cast<int>(bound.size())) != 1 ||
-      EVP_EncryptUpdate(context.get(), Bytes(out) + kNonceBytes, &length, Bytes(text),
-                        static_cast<int>(text.size())) != 1 ||
-      EVP_EncryptFinal_ex(context.get(), Bytes(out) + kNonceBytes + length, &length) != 1 ||
-      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes,
-                          Bytes(out) + kNonceBytes + text.size()) != 1) {
-    return absl::InternalError("OpenSSL cannot encrypt content");
-  }
-  return out;
+// What stands before each ciphertext, and so in its record's digest.
+std::string KeyDigest(Suite suite, const WrappedKey& key) {
+  return Digest(suite, Concat(Bound(kKeyContext, key), "/", key.wrapped));
 }
 
-std::optional<std::string> Decrypt(const ContentKey& key, std::string_view bound,
-                                   std::string_view sealed) {
-  if (sealed.size() < kNonceBytes + kTagBytes) return std::nullopt;
-  const std::string_view ciphertext =
-      sealed.substr(kNonceBytes, sealed.size() - kNonceBytes - kTagBytes);
-  std::string tag(sealed.substr(sealed.size() - kTagBytes));
-  std::string text(ciphertext.size(), '\0');
-  const CipherPtr context(EVP_CIPHER_CTX_new());
-  int length = 0;
-  if (!context ||
-      EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(), Bytes(sealed)) !=
-          1 ||
-      EVP_DecryptUpdate(context.get(), nullptr, &length, Bytes(bound),
-                        static_cast<int>(bound.size())) != 1 ||
-      EVP_DecryptUpdate(context.get(), Bytes(text), &length, Bytes(ciphertext),
-                        static_cast<int>(ciphertext.size())) != 1 ||
-      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, tag.data()) != 1 ||
-      EVP_DecryptFinal_ex(context.get(), Bytes(text) + length, &length) != 1) {
-    return std::nullopt;
-  }
-  return text;
-}
-
-std::string HexDigest(std::string_view prefix, std::string_view text) {
-  uint8_t digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  if (EVP_Digest(text.data(), text.size(), digest, &length, EVP_sha256(), nullptr) != 1) return "";
-  return Concat(prefix, absl::BytesToHexString({reinterpret_cast<const char*>(digest), length}));
-}
-
-absl::StatusOr<ContentKey> RandomKey() {
-  ContentKey key{};
-  if (RAND_priv_bytes(key.data(), static_cast<int>(key.size())) == 1) return key;
-  return absl::InternalError("OpenSSL has no random bytes for a new key");
+std::string HexDigest(Suite suite, std::string_view prefix, std::string_view text) {
+  const std::string digest = Digest(suite, text);
+  if (digest.empty()) return "";
+  return Concat(prefix, DigestName(suite), ":", absl::BytesToHexString(digest));
 }
 
 std::string_view AsText(const ContentKey& key) {
   return {reinterpret_cast<const char*>(key.data()), key.size()};
 }
 
-}  // namespace
-
-std::string ContentDigest(std::string_view content) {
-  return HexDigest("sha256:", content);
+char FloorByte(Floor floor) {
+  return static_cast<char>('0' + static_cast<int>(floor));
 }
 
-std::string SealedDigest(std::string_view sealed) {
-  return HexDigest("sealed-sha256:", sealed);
+}  // namespace
+
+std::string ContentDigest(Suite suite, std::string_view content) {
+  return HexDigest(suite, "", content);
+}
+
+std::string SealedDigest(Suite suite, std::string_view sealed) {
+  return HexDigest(suite, kSealedPrefix, sealed);
+}
+
+std::optional<Suite> SuiteOfSealed(std::string_view content_digest) {
+  if (!content_digest.starts_with(kSealedPrefix)) return std::nullopt;
+  content_digest.remove_prefix(kSealedPrefix.size());
+  for (const Suite suite : {Suite::kInternational, Suite::kSm}) {
+    if (content_digest.starts_with(Concat(DigestName(suite), ":"))) return suite;
+  }
+  return std::nullopt;
+}
+
+bool IsSealedUnder(Suite suite, std::string_view sealed, const WrappedKey& key) {
+  return sealed.substr(0, kKeyDigestBytes) == KeyDigest(suite, key);
 }
 
 absl::StatusOr<ContentKey> LoadKeyEncryptionKey(const std::string& path, bool create) {
@@ -119,76 +78,108 @@ absl::StatusOr<ContentKey> LoadKeyEncryptionKey(const std::string& path, bool cr
         WriteFileDurably(path, absl::Base64Escape({bytes.data(), bytes.size()}) + "\n", 0400);
     if (!status.ok()) return status;
   }
-  const absl::StatusOr<std::string> text = ReadFile(path);
+  absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return text.status();
   std::string bytes;
   ContentKey key{};
-  if (!absl::Base64Unescape(*text, &bytes) || bytes.size() != key.size()) {
-    return absl::FailedPreconditionError(
-        Concat(path, " holds no key of 32 bytes in base64: put the key back from its safe copy"));
-  }
-  std::memcpy(key.data(), bytes.data(), bytes.size());
-  return key;
+  const bool good = absl::Base64Unescape(*text, &bytes) && bytes.size() == key.size();
+  if (good) std::memcpy(key.data(), bytes.data(), bytes.size());
+  OPENSSL_cleanse(text->data(), text->size());
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+  if (good) return key;
+  return absl::FailedPreconditionError(
+      Concat(path,
+             " holds no key of 32 bytes in base64: put the key back from its safe copy, or "
+             "make one for a new ledger with `openssl rand -base64 32`"));
 }
 
-std::string SubjectTag(const ContentKey& key_encryption_key, std::string_view app,
+std::string NameInRecord(std::string_view name) {
+  const bool plain = name.size() <= kStringBytesMax / 6 &&
+                     std::all_of(name.begin(), name.end(), [](char c) { return c > 0; });
+  if (plain) return std::string(name);
+  Record probe;
+  probe.user = std::string(name);
+  const absl::StatusOr<Record> spelled = Decode(Encode(probe));
+  return spelled.ok() ? spelled->user : std::string(name);
+}
+
+std::string SubjectTag(Suite suite, const ContentKey& key_encryption_key, std::string_view app,
                        std::string_view user) {
-  const std::string subject = Concat("weir-subject@v1", app.size(), "/", app, user);
-  uint8_t tag[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  if (HMAC(EVP_sha256(), key_encryption_key.data(), static_cast<int>(key_encryption_key.size()),
-           Bytes(subject), subject.size(), tag, &length) == nullptr) {
-    return "";
-  }
-  return {reinterpret_cast<const char*>(tag), kSubjectBytes};
+  const std::string named = NameInRecord(app);
+  const std::string tag =
+      Mac(suite, AsText(key_encryption_key),
+          Concat("weir-subject@v1", named.size(), "/", named, NameInRecord(user)));
+  return tag.substr(0, kSubjectBytes);
 }
 
-absl::StatusOr<std::string> Unseal(const ContentKey& key_encryption_key, const WrappedKey& key,
-                                   std::string_view sealed) {
-  const std::optional<std::string> data_key =
-      Decrypt(key_encryption_key, Bound(kKeyContext, key.subject, key.day), key.wrapped);
+absl::StatusOr<std::string> Unseal(Suite suite, const ContentKey& key_encryption_key,
+                                   const WrappedKey& key, std::string_view sealed) {
+  std::optional<std::string> data_key =
+      Decrypt(suite, key_encryption_key, Bound(kKeyContext, key), key.wrapped);
   ContentKey unwrapped{};
   if (!data_key || data_key->size() != unwrapped.size()) {
     return absl::DataLossError(
-        "the content's key cannot be unwrapped: it was altered, or content.key is another");
+        "the content's key cannot be unwrapped: it was altered, or the key-encryption key is "
+        "another");
   }
   std::memcpy(unwrapped.data(), data_key->data(), data_key->size());
-  std::optional<std::string> text =
-      Decrypt(unwrapped, Bound(kContentContext, key.subject, key.day), sealed);
+  OPENSSL_cleanse(data_key->data(), data_key->size());
+  std::optional<std::string> text;
+  if (IsSealedUnder(suite, sealed, key)) {
+    text = Decrypt(suite, unwrapped, Bound(kContentContext, key), sealed.substr(kKeyDigestBytes));
+  }
+  OPENSSL_cleanse(unwrapped.data(), unwrapped.size());
   if (!text) return absl::DataLossError("the stored content was altered");
   return *std::move(text);
 }
 
+ContentSealer::~ContentSealer() {
+  for (auto& [subject, key] : keys_) OPENSSL_cleanse(key.key.data(), key.key.size());
+  OPENSSL_cleanse(key_encryption_key_.data(), key_encryption_key_.size());
+}
+
 absl::StatusOr<ContentSealer::DataKey> ContentSealer::KeyFor(const std::string& subject,
-                                                             int64_t day) {
+                                                             int64_t day, Floor floor) {
   const std::lock_guard lock(mu_);
-  const auto found = keys_.find(subject);
+  const std::string place = subject + FloorByte(floor);
+  const auto found = keys_.find(place);
   if (found != keys_.end() && found->second.day == day) return found->second;
   absl::StatusOr<ContentKey> fresh = RandomKey();
   if (!fresh.ok()) return fresh.status();
+  WrappedKey stored{
+      .id = next_key_id_, .subject = subject, .day = day, .floor = floor, .wrapped = {}};
   absl::StatusOr<std::string> wrapped =
-      Encrypt(key_encryption_key_, Bound(kKeyContext, subject, day), AsText(*fresh));
+      Encrypt(suite_, key_encryption_key_, Bound(kKeyContext, stored), AsText(*fresh));
   if (!wrapped.ok()) return wrapped.status();
+  stored.wrapped = *std::move(wrapped);
   if (keys_.size() >= kKeysMax) keys_.clear();
-  const DataKey key{.id = next_key_id_++, .day = day, .key = *fresh};
-  keys_[subject] = key;
-  new_keys_.push_back(
-      {.id = key.id, .subject = subject, .day = day, .wrapped = *std::move(wrapped)});
+  const DataKey key{
+      .id = next_key_id_++, .day = day, .key = *fresh, .digest = KeyDigest(suite_, stored)};
+  keys_[place] = key;
+  new_keys_.push_back(std::move(stored));
   return key;
 }
 
 absl::StatusOr<SealedContent> ContentSealer::Seal(std::string_view app, std::string_view user,
-                                                  int64_t day, std::string_view content) {
-  const std::string subject = Tag(app, user);
-  absl::StatusOr<DataKey> key = subject.empty()
-                                    ? absl::InternalError("OpenSSL cannot compute an HMAC")
-                                    : KeyFor(subject, day);
+                                                  int64_t day, Floor floor,
+                                                  std::string_view content) {
+  SealedContent sealed;
+  sealed.epoch = epoch();
+  const WrappedKey place{
+      .id = 0, .subject = Tag(app, user), .day = day, .floor = floor, .wrapped = {}};
+  if (place.subject.empty()) return absl::InternalError("OpenSSL cannot compute an HMAC");
+  absl::StatusOr<DataKey> key = KeyFor(place.subject, day, floor);
   if (!key.ok()) return key.status();
   absl::StatusOr<std::string> bytes =
-      Encrypt(key->key, Bound(kContentContext, subject, day), content);
+      Encrypt(suite_, key->key, Bound(kContentContext, place), content);
+  OPENSSL_cleanse(key->key.data(), key->key.size());
   if (!bytes.ok()) return bytes.status();
-  SealedContent sealed{.key_id = key->id, .bytes = *std::move(bytes), .digest = {}};
-  sealed.digest = SealedDigest(sealed.bytes);
+  sealed.key_id = key->id;
+  sealed.bytes = key->digest + *bytes;
+  sealed.digest = SealedDigest(suite_, sealed.bytes);
+  if (key->digest.empty() || sealed.digest.empty()) {
+    return absl::InternalError("OpenSSL cannot compute a digest");
+  }
   return sealed;
 }
 
@@ -199,7 +190,13 @@ std::vector<WrappedKey> ContentSealer::TakeNewKeys() {
 
 int64_t ContentSealer::Forget(std::string_view subject) {
   const std::lock_guard lock(mu_);
-  keys_.erase(std::string(subject));
+  for (const Floor floor : {Floor::kLog, Floor::kTransfer}) {
+    const auto found = keys_.find(std::string(subject) + FloorByte(floor));
+    if (found == keys_.end()) continue;
+    OPENSSL_cleanse(found->second.key.data(), found->second.key.size());
+    keys_.erase(found);
+  }
+  epoch_.fetch_add(1);
   return next_key_id_;
 }
 

@@ -24,7 +24,8 @@ constexpr milliseconds kTendEvery(1'000);
 // Pages of the write-ahead log (4 KiB each) after which they are moved into the database.
 constexpr int kLogPagesMax = 4'096;
 constexpr size_t kBatchBytesMax = 8U << 20;
-constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
+// How long who asked for an erasure waits for readers to leave the log.
+constexpr milliseconds kErasedWait(10'000);
 
 // The period that a time lies in, as a number that grows.
 int64_t PeriodOf(SegmentPeriod period, int64_t time_us) {
@@ -41,6 +42,14 @@ int64_t PeriodOf(SegmentPeriod period, int64_t time_us) {
 // Queue is Append(), on the caller's thread. A crash there leaves nothing: nobody was told. From
 // TakeBatch() on, everything happens in this order on the writer's thread.
 void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
+  // What was asked of stored content is decided now, and is a batch of its own.
+  if (batch.front().order != nullptr) {
+    if (absl::Status status = Decide(batch.front()); !status.ok()) {
+      if (!absl::IsNotFound(status)) Shut(status);
+      return batch.front().done(absl::IsNotFound(status) ? status : this->status());
+    }
+  }
+
   // Batch: places in the sequence. Time never falls, whatever the clock does. A crash up to Commit
   // leaves nothing either.
   const int64_t time_us = std::max(last_time_us_, NowUs());
@@ -89,9 +98,12 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   }
   if (!status.ok()) Shut(status);
 
-  // Reply: from here on somebody relies on the records.
+  // Reply: from here on somebody relies on the records. Who asked for an erasure waits until the
+  // log is empty.
   for (size_t i = 0; i < batch.size(); ++i) {
-    if (status.ok()) {
+    if (status.ok() && batch[i].kind == RecordKind::kErased) {
+      erased_.push_back({receipts_[i], end + kErasedWait, std::move(batch[i].done)});
+    } else if (status.ok()) {
       batch[i].done(receipts_[i]);
     } else {
       batch[i].done(this->status());
@@ -114,7 +126,7 @@ absl::Status Ledger::Writer::Commit(const std::vector<Pending>& batch, uint64_t 
     sql_.insert_node.BindBlob(2, AsBytes(hash));
     if (absl::Status status = sql_.insert_node.Run(); !status.ok()) return status;
   }
-  if (absl::Status status = CommitAttachments(batch, first_seq); !status.ok()) return status;
+  if (absl::Status status = CommitContents(batch, first_seq); !status.ok()) return status;
   if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
   const std::lock_guard lock(mu_);
   stats_.size = first_seq + count;
@@ -123,42 +135,45 @@ absl::Status Ledger::Writer::Commit(const std::vector<Pending>& batch, uint64_t 
   return absl::OkStatus();
 }
 
-// Content, and what is to become of it, within the transaction of its records.
-absl::Status Ledger::Writer::CommitAttachments(const std::vector<Pending>& batch,
-                                               uint64_t first_seq) {
-  std::vector<WrappedKey> new_keys;
-  if (sealer_ != nullptr) new_keys = sealer_->TakeNewKeys();
-  for (const WrappedKey& key : new_keys) {
-    sql_.insert_key.Bind(1, key.id);
-    sql_.insert_key.BindBlob(2, key.subject);
-    sql_.insert_key.Bind(3, key.day);
-    sql_.insert_key.BindBlob(4, key.wrapped);
-    if (absl::Status status = sql_.insert_key.Run(); !status.ok()) return status;
+// Content, or what is to become of it, within the transaction of its records.
+absl::Status Ledger::Writer::CommitContents(const std::vector<Pending>& batch, uint64_t first_seq) {
+  if (sealer_ != nullptr) {
+    for (const WrappedKey& key : sealer_->TakeNewKeys()) {
+      sql_.insert_key.Bind(1, key.id);
+      sql_.insert_key.BindBlob(2, key.subject);
+      sql_.insert_key.Bind(3, key.day);
+      sql_.insert_key.Bind(4, static_cast<int64_t>(key.floor));
+      sql_.insert_key.BindBlob(5, key.wrapped);
+      if (absl::Status status = sql_.insert_key.Run(); !status.ok()) return status;
+    }
   }
   uint64_t seq = first_seq;
   for (const Pending& pending : batch) {
     const uint64_t at = seq++;
-    if (pending.attachment == nullptr) continue;
-    const Attachment& attachment = *pending.attachment;
-    if (attachment.removed.has_value()) {
-      sql_.insert_removal.Bind(1, attachment.removed->number);
+    if (pending.removed != nullptr) {
+      sql_.insert_removal.Bind(1, pending.removed->number);
       sql_.insert_removal.Bind(2, at);
       if (absl::Status status = sql_.insert_removal.Run(); !status.ok()) return status;
     }
-    if (!attachment.content.bytes.empty()) {
+    if (pending.content != nullptr) {
       sql_.insert_content.Bind(1, at);
-      sql_.insert_content.Bind(2, attachment.content.key_id);
-      sql_.insert_content.BindBlob(3, attachment.content.bytes);
+      sql_.insert_content.Bind(2, pending.content->key_id);
+      sql_.insert_content.BindBlob(3, pending.content->bytes);
       if (absl::Status status = sql_.insert_content.Run(); !status.ok()) return status;
     }
-    if (!attachment.erase_subject.empty()) {
-      sql_.delete_keys.BindBlob(1, attachment.erase_subject);
-      sql_.delete_keys.Bind(2, attachment.erase_keys_below);
-      if (absl::Status status = sql_.delete_keys.Run(); !status.ok()) return status;
-      erased_ = true;
+    if (pending.order != nullptr) {
+      if (absl::Status status = CommitOrder(*pending.order, at); !status.ok()) return status;
     }
   }
   return absl::OkStatus();
+}
+
+// Empty when OpenSSL cannot sign.
+std::string Ledger::Writer::SignedNote(const Checkpoint& checkpoint) const {
+  const std::string note = key_->Sign(checkpoint);
+  if (sm2_key_ == nullptr || note.empty()) return note;
+  const std::string line = sm2_key_->SignatureLine(checkpoint.Text());
+  return line.empty() ? "" : note + line;
 }
 
 // The checkpoint goes into the store first, with an fsync that also covers every batch before it
@@ -166,7 +181,7 @@ absl::Status Ledger::Writer::CommitAttachments(const std::vector<Pending>& batch
 // checkpoint that anybody has seen can be ahead of the records.
 absl::Status Ledger::Writer::SignCheckpoint() {
   const Checkpoint checkpoint{.origin = origin_, .size = tree_.size(), .root = tree_.Root()};
-  const std::string note = key_->Sign(checkpoint);
+  const std::string note = SignedNote(checkpoint);
   if (note.empty()) return absl::InternalError("OpenSSL cannot sign a checkpoint");
   const bool relaxed = options_.durability == Durability::kRelaxed;
   if (relaxed) {
@@ -218,11 +233,12 @@ absl::Status Ledger::Writer::TendStore() {
   if (SegmentIsOver(NowUs())) {
     if (absl::Status status = CloseSegment(); !status.ok()) return status;
   }
-  if (db_.LogPages() > kLogPagesMax || erased_) {
-    if (absl::Status status = db_.MoveLog(erased_); !status.ok()) return status;
-    erased_ = false;
+  if (db_.LogPages() > kLogPagesMax) {
+    if (absl::Status status = db_.MoveLog(); !status.ok()) return status;
   }
   if (absl::Status status = TendArchives(); !status.ok()) return status;
+  if (absl::Status status = CompleteErasures(); !status.ok()) return status;
+  if (absl::Status status = EmptyLog(/*last=*/false); !status.ok()) return status;
   return watch_.CheckIdentity();
 }
 
@@ -241,7 +257,7 @@ absl::Status Ledger::Writer::CheckpointOver(uint64_t size) {
   }
   absl::StatusOr<Hash> root = RootAt(size, tables_->Nodes(tree_.size()));
   if (!root.ok()) return root.status();
-  const std::string note = key_->Sign({.origin = origin_, .size = size, .root = *root});
+  const std::string note = SignedNote({.origin = origin_, .size = size, .root = *root});
   if (note.empty()) return absl::InternalError("OpenSSL cannot sign a checkpoint");
   sql_.insert_checkpoint.Bind(1, size);
   sql_.insert_checkpoint.BindText(2, note);
@@ -294,6 +310,7 @@ void Ledger::Writer::Run() {
   }
   // Closing: everything that was queued has been committed.
   if (absl::Status status = WriteCosignatures(); !status.ok()) return Shut(status);
+  if (absl::Status status = EmptyLog(/*last=*/true); !status.ok()) return Shut(status);
   if (tree_.size() == checkpoint_size_) return;
   if (absl::Status status = SignCheckpoint(); !status.ok()) Shut(status);
 }
@@ -308,9 +325,10 @@ bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
                      [&] { return queue_.size() >= length || closing_ || archive_ready_; });
     wake_at_ = 0;
   };
-  if (queue_.empty() && purges_.empty()) {
-    wait_for(1, std::min(checkpoint_due_, Clock::now() + kTendEvery));
-  }
+  Clock::time_point tend = std::min(checkpoint_due_, Clock::now() + kTendEvery);
+  if (log_is_tainted_) tend = std::min(tend, empty_log_at_);
+  if (complete_on_ == INT64_MIN) tend = Clock::now();
+  if (queue_.empty() && purges_.empty()) wait_for(1, tend);
   archive_ready_ = false;
   // Callers that were just answered are about to come back: as many as last time are worth a
   // fraction of a commit's time. A lone caller waits for nobody.
@@ -321,9 +339,11 @@ bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
   size_t bytes = 0;
   while (!queue_.empty() && std::ssize(batch) < BatchRecordsMax() && bytes < kBatchBytesMax) {
     const Pending& front = queue_.front();
-    bytes += front.body.size() + (front.attachment ? front.attachment->content.bytes.size() : 0);
+    if (front.order != nullptr && !batch.empty()) break;
+    bytes += front.body.size() + (front.content ? front.content->bytes.size() : 0);
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
+    if (batch.back().order != nullptr) break;
   }
   if (!batch.empty()) expected_ = batch.size();
   return !batch.empty() || !closing_;
@@ -354,6 +374,7 @@ void Ledger::Writer::Shut(const absl::Status& reason) {
   }
   db_.KeepLogOnClose();
   for (Pending& pending : refused) pending.done(status);
+  AnswerErased(Clock::time_point::max(), status);
 }
 
 // A batch ends where a segment does, so that the mark there is exact.
@@ -366,50 +387,27 @@ int64_t Ledger::Writer::NowUs() const {
   return options_.now_us ? options_.now_us() : absl::GetCurrentTimeNanos() / 1'000;
 }
 
-void Ledger::Writer::Append(Record record, std::string_view content, ContentMode mode, Done done) {
-  Pending pending{.body = {},
-                  .kind = record.kind,
-                  .exchange = {},
-                  .attachment = nullptr,
-                  .done = std::move(done)};
-  if (mode > options_.content) {
+void Ledger::Writer::Append(Record record, const Content& content, Done done) {
+  Pending pending{.kind = record.kind, .done = std::move(done)};
+  if (content.mode > options_.content) {
     return pending.done(absl::FailedPreconditionError(
         "content is to be kept in a way that the ledger was not opened for: raise audit.content"));
   }
-  if (mode != ContentMode::kNone) record.content_bytes = content.size();
-  if (mode == ContentMode::kDigest) record.content_digest = ContentDigest(content);
-  if (mode == ContentMode::kEncrypted) {
-    absl::StatusOr<SealedContent> sealed =
-        sealer_->Seal(record.app, record.user, NowUs() / kDayUs, content);
-    if (!sealed.ok()) return pending.done(sealed.status());
-    record.content_digest = sealed->digest;
-    pending.attachment = std::make_unique<Attachment>();
-    pending.attachment->content = *std::move(sealed);
+  if (content.mode != ContentMode::kNone) record.content_bytes = content.text.size();
+  if (content.mode == ContentMode::kDigest) {
+    record.content_digest = ContentDigest(options_.suite, content.text);
   }
-  pending.body = EncodeBody(record);
-  pending.exchange = std::move(record.exchange);
-  Enqueue(std::move(pending));
-}
-
-void Ledger::Writer::Erase(std::string_view app, std::string_view user, std::string_view reason,
-                           Done done) {
-  if (sealer_ == nullptr) {
-    return done(absl::FailedPreconditionError("the ledger was not opened for encrypted content"));
-  }
-  Record record;
-  record.stage = "Erase";
-  record.app = std::string(app);
-  record.user = std::string(user);
-  record.cause = "erased";
-  record.detail = std::string(reason);
-  Pending pending{.body = EncodeBody(record),
-                  .kind = record.kind,
-                  .exchange = {},
-                  .attachment = std::make_unique<Attachment>(),
-                  .done = std::move(done)};
-  pending.attachment->erase_subject = sealer_->Tag(app, user);
-  pending.attachment->erase_keys_below = sealer_->Forget(pending.attachment->erase_subject);
-  Enqueue(std::move(pending));
+  pending.exchange = record.exchange;
+  do {
+    if (content.mode == ContentMode::kEncrypted) {
+      absl::StatusOr<SealedContent> sealed =
+          sealer_->Seal(record.app, record.user, Today(), content.floor, content.text);
+      if (!sealed.ok()) return pending.done(sealed.status());
+      record.content_digest = sealed->digest;
+      pending.content = std::make_unique<SealedContent>(*std::move(sealed));
+    }
+    pending.body = EncodeBody(record);
+  } while (!Enqueue(pending));
 }
 
 absl::Status Ledger::Writer::AddCosignatures(std::string_view note, std::string_view lines) {
@@ -425,7 +423,7 @@ absl::Status Ledger::Writer::AddCosignatures(std::string_view note, std::string_
   return absl::OkStatus();
 }
 
-void Ledger::Writer::Enqueue(Pending pending) {
+bool Ledger::Writer::Enqueue(Pending& pending) {
   absl::Status refused;
   bool wake = false;
   {
@@ -437,13 +435,20 @@ void Ledger::Writer::Enqueue(Pending pending) {
     } else if (queue_.size() >= options_.queue_records_max) {
       refused = absl::ResourceExhaustedError(Concat(
           queue_.size(), " records wait for the disk already; send less or give it a faster one"));
+    } else if (pending.content != nullptr && pending.content->epoch != sealer_->epoch()) {
+      return false;
     } else {
+      // What is behind an erasure in the queue is under keys that it does not destroy.
+      if (pending.order != nullptr && pending.order->kind == OrderKind::kErase) {
+        pending.order->keys_below = sealer_->Forget(pending.order->subject);
+      }
       queue_.push_back(std::move(pending));
       wake = queue_.size() == wake_at_;
     }
   }
   if (wake) wake_.notify_one();
   if (!refused.ok()) pending.done(refused);
+  return true;
 }
 
 absl::Status Ledger::Writer::Close() {
@@ -480,6 +485,11 @@ LedgerStats Ledger::Writer::stats() const {
   return stats;
 }
 
+std::string Ledger::Writer::verifier_key() const {
+  return sm2_key_ ? Concat(key_->VerifierKey(), "\n", sm2_key_->VerifierKey())
+                  : key_->VerifierKey();
+}
+
 std::string Ledger::Writer::last_checkpoint() const {
   const std::lock_guard lock(mu_);
   return checkpoint_;
@@ -498,16 +508,23 @@ absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const LedgerOptions& option
 }
 
 void Ledger::Append(Record record, Done done) {
-  writer_->Append(std::move(record), {}, ContentMode::kNone, std::move(done));
+  writer_->Append(std::move(record), Content(), std::move(done));
 }
 
-void Ledger::Append(Record record, std::string_view content, ContentMode mode, Done done) {
-  writer_->Append(std::move(record), content, mode, std::move(done));
+void Ledger::Append(Record record, const Content& content, Done done) {
+  writer_->Append(std::move(record), content, std::move(done));
 }
 
-void Ledger::Erase(std::string_view app, std::string_view user, std::string_view reason,
-                   Done done) {
-  writer_->Erase(app, user, reason, std::move(done));
+void Ledger::Erase(std::string_view app, std::string_view user, const Access& access, Done done) {
+  writer_->Erase(app, user, access, std::move(done));
+}
+
+void Ledger::Hold(std::string_view app, std::string_view user, const Access& access, Done done) {
+  writer_->Hold(app, user, access, std::move(done));
+}
+
+void Ledger::Release(uint64_t hold, const Access& access, Done done) {
+  writer_->Release(hold, access, std::move(done));
 }
 
 absl::Status Ledger::AddCosignatures(std::string_view note, std::string_view lines) {

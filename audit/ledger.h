@@ -11,7 +11,8 @@
 // kDataLoss until Open() has reconciled the store with its last checkpoint. Losing service is
 // recoverable; signing two histories is not.
 //
-// Open() closes every exchange that a crash left open with a record of kind `interrupted`.
+// Open() closes every exchange that a crash left open with a record of kind `interrupted`, and
+// completes erasures.
 //
 // Closed segments become compressed archives that verify alone; what retention lets go is removed
 // with a record that says so, and the tree is left as it was.
@@ -33,6 +34,7 @@
 #include <absl/status/statusor.h>
 
 #include "audit/checkpoint.h"
+#include "audit/content.h"
 #include "audit/merkle.h"
 #include "audit/record.h"
 
@@ -56,6 +58,21 @@ enum class SegmentPeriod : uint8_t { kDay, kMonth };
 // Three years: Network Data Security Regulation, article 12.
 inline constexpr uint32_t kRetentionDaysMin = 1'096;
 
+// A judged text, for Append.
+struct Content {
+  std::string_view text;
+  ContentMode mode = ContentMode::kNone;
+  Floor floor = Floor::kLog;
+};
+
+// Who asks for content to be shown, destroyed or kept, in which role and why. All of it stands in
+// the record, and none of it may be empty.
+struct Access {
+  std::string person;
+  std::string role;
+  std::string reason;
+};
+
 struct LedgerOptions {
   std::string dir;
   // Origin of the log in its checkpoints, a schema-less URL; used when the ledger is created.
@@ -64,10 +81,18 @@ struct LedgerOptions {
   uint64_t queue_records_max = 65'536;  // beyond it Append fails with kResourceExhausted
   uint64_t batch_records_max = 1'024;
   uint64_t free_bytes_min = 64U << 20;  // below it the ledger closes itself before ENOSPC would
-  // The most that Append may be asked to keep. With kEncrypted, Open needs the key-encryption key,
-  // and creates it with the ledger.
+  // The most that Append may be asked to keep. With kEncrypted, Open needs the key-encryption key.
   ContentMode content = ContentMode::kNone;
-  std::string content_key_file = {};  // empty: content.key in `dir`
+  // Where that key stands; a file that is named must be there. Empty: content.key in `dir`, made
+  // when there is no content yet.
+  std::string content_key_file = {};
+  // Algorithms of content, and whether checkpoints carry an SM2 signature beside Ed25519's. A
+  // ledger keeps the suite that it was made with.
+  Suite suite = Suite::kInternational;
+  // Days before which an erasure does not destroy content, by Floor. The defaults are six months
+  // and three years, whichever months and years they are.
+  int64_t keep_days = 184;
+  int64_t keep_transfer_days = 1'096;
   SegmentPeriod segment_period = SegmentPeriod::kMonth;
   // Closed segments whose last record is older are removed, with a record that says so; 0: never,
   // otherwise at least kRetentionDaysMin.
@@ -116,11 +141,23 @@ class Ledger {
   void Append(Record record, Done done);
   // The same with the text that was judged. Sets the record's digest and length; the ciphertext is
   // committed with the record. Refuses (kFailedPrecondition) a mode beyond LedgerOptions::content.
-  void Append(Record record, std::string_view content, ContentMode mode, Done done);
+  void Append(Record record, const Content& content, Done done);
 
-  // Destroys the keys of all content stored so far for an app's user, in one transaction with a
-  // record that says so. Proofs stay valid; nobody can read the content again.
-  void Erase(std::string_view app, std::string_view user, std::string_view reason, Done done);
+  // What a person asks of all content that was appended so far for an app's user. The receipt's
+  // record says what came of it; `done` is refused with kInvalidArgument when `access` has a gap.
+  //
+  // Erase destroys keys and ciphertext in one transaction with a record of kind `erased`, and calls
+  // back once their bytes are in no file of the store (kUnavailable when a reader keeps the log
+  // from being emptied for long: the erasure is then carried out, the bytes go when the reader
+  // does). Where a hold or a floor demands that some of it be kept, the record's kind is
+  // `restricted`: from then on the content is only shown for legal purposes (audit/reveal.h), and
+  // is destroyed, with an `erased` record, when the last hold and floor have ended. Proofs stay
+  // valid throughout. A crash leaves an erasure either not begun, or completed by Open.
+  void Erase(std::string_view app, std::string_view user, const Access& access, Done done);
+  // From the receipt on nothing of the subject is destroyed, until Release of that very record.
+  void Hold(std::string_view app, std::string_view user, const Access& access, Done done);
+  // kNotFound when record `hold` is no hold that lasts.
+  void Release(uint64_t hold, const Access& access, Done done);
 
   // Keeps witnesses' lines on the checkpoint that `note` is, in place of earlier ones on it: from
   // then on evidence, exports and tiles carry them. kInvalidArgument, and nothing kept, unless this
@@ -134,7 +171,7 @@ class Ledger {
   // OK while records can be appended; otherwise the reason it closed, as a sentence.
   absl::Status status() const;
   LedgerStats stats() const;
-  std::string verifier_key() const;
+  std::string verifier_key() const;     // one line for each key that signs
   std::string last_checkpoint() const;  // the signed note; empty before the first record
 
  private:

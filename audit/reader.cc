@@ -120,7 +120,8 @@ class Reader::Impl {
 
   absl::StatusOr<QueryPage> Find(const Query& query);
   absl::StatusOr<Found> Get(uint64_t seq);
-  absl::StatusOr<std::string> Content(uint64_t seq, const std::string& key_file);
+  absl::StatusOr<bool> IsRestricted(const Record& record);
+  absl::StatusOr<std::string> Content(uint64_t seq, const std::string& key_file, Purpose purpose);
   absl::StatusOr<Evidence> Prove(uint64_t seq);
   absl::StatusOr<std::vector<Hash>> ProveConsistency(uint64_t old_size, uint64_t size);
   absl::StatusOr<std::string> LatestCheckpoint();
@@ -162,6 +163,7 @@ class Reader::Impl {
   std::unique_ptr<SegmentReader> segments_;
   Statement last_checkpoint_;  // with its cosignatures, where it has some
   Statement last_cosigned_;
+  Statement restricted_;
 };
 
 absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::string& dir) {
@@ -195,6 +197,8 @@ absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::stri
       prepare("SELECT c.size, c.note || w.lines FROM cosignatures w"
               " JOIN checkpoints c ON c.size = w.size ORDER BY w.size DESC LIMIT 1",
               impl->last_cosigned_));
+  status.Update(prepare("SELECT 1 FROM restrictions WHERE app = ?1 AND user = ?2 AND seq > ?3",
+                        impl->restricted_));
   if (!status.ok()) return status;
   return impl;
 }
@@ -308,25 +312,55 @@ absl::StatusOr<Found> Reader::Impl::Get(uint64_t seq) {
   return Found{*std::move(record), *std::move(encoded)};
 }
 
-absl::StatusOr<std::string> Reader::Impl::Content(uint64_t seq, const std::string& key_file) {
+absl::StatusOr<bool> Reader::Impl::IsRestricted(const Record& record) {
+  restricted_.BindText(1, record.app);
+  restricted_.BindText(2, record.user);
+  restricted_.Bind(3, record.seq);
+  absl::StatusOr<bool> row = restricted_.Step();
+  restricted_.Reset();
+  return row;
+}
+
+absl::StatusOr<std::string> Reader::Impl::Content(uint64_t seq, const std::string& key_file,
+                                                  Purpose purpose) {
   absl::StatusOr<ContentKey> key_encryption_key =
       LoadKeyEncryptionKey(key_file.empty() ? dir_ + "/content.key" : key_file, false);
   if (!key_encryption_key.ok()) return key_encryption_key.status();
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  absl::StatusOr<std::string> encoded = tables_->Get(seq);
+  if (!encoded.ok()) return encoded.status();
+  absl::StatusOr<Record> record = Decode(*encoded);
+  if (!record.ok()) return record.status();
+  absl::StatusOr<bool> restricted = IsRestricted(*record);
+  if (!restricted.ok()) return restricted.status();
+  if (*restricted && purpose != Purpose::kLegal) {
+    return absl::PermissionDeniedError(
+        Concat("the content of record ", seq,
+               " is to be erased and kept only because the law or a hold demands it: it is shown "
+               "for legal purposes alone, to the role ",
+               kLegalRole));
+  }
   absl::StatusOr<Statement> select = db_.Prepare(
-      "SELECT k.id, k.subject, k.day, k.wrapped, c.sealed FROM contents c"
+      "SELECT k.id, k.subject, k.day, k.floor, k.wrapped, c.sealed FROM contents c"
       " JOIN content_keys k ON k.id = c.key_id WHERE c.seq = ?1");
   if (!select.ok()) return select.status();
   select->Bind(1, seq);
   absl::StatusOr<bool> row = select->Step();
   if (!row.ok()) return row.status();
-  if (!*row) {
+  const std::optional<Suite> suite = SuiteOfSealed(record->content_digest);
+  WrappedKey key;
+  if (*row) {
+    key = {.id = select->Int(0),
+           .subject = std::string(select->Bytes(1)),
+           .day = select->Int(2),
+           .floor = static_cast<Floor>(select->Int(3)),
+           .wrapped = std::string(select->Bytes(4))};
+  }
+  if (!suite || !*row || key.IsDestroyed()) {
     return absl::NotFoundError(Concat("record ", seq, " has no stored content, or it was erased"));
   }
-  const WrappedKey key{.id = select->Int(0),
-                       .subject = std::string(select->Bytes(1)),
-                       .day = select->Int(2),
-                       .wrapped = std::string(select->Bytes(3))};
-  return Unseal(*key_encryption_key, key, select->Bytes(4));
+  return Unseal(*suite, *key_encryption_key, key, select->Bytes(5));
 }
 
 absl::StatusOr<Reader::Impl::Head> Reader::Impl::ReadHead(Statement& select) {
@@ -477,12 +511,12 @@ absl::StatusOr<VerifyReport> Reader::Impl::Verify(const Quorum& given,
   if (quorum.empty()) {
     const absl::StatusOr<std::string> text = ReadFile(dir_ + "/ledger.vkey");
     if (!text.ok()) return text.status();
-    absl::StatusOr<VerifierKey> key = VerifierKey::Parse(*text);
-    if (!key.ok()) {
-      report.reason = Concat("ledger.vkey was altered: ", key.status().message());
+    absl::StatusOr<std::vector<VerifierKey>> keys = ParseVerifierKeys(*text);
+    if (!keys.ok()) {
+      report.reason = Concat("ledger.vkey was altered: ", keys.status().message());
       return report;
     }
-    quorum = {*std::move(key)};
+    quorum = *keys;
   }
   // Before the snapshot: a checkpoint is in the store before it is in the file.
   std::string latest;
@@ -519,8 +553,12 @@ absl::StatusOr<QueryPage> Reader::Find(const Query& query) {
 absl::StatusOr<Found> Reader::Get(uint64_t seq) {
   return impl_->Get(seq);
 }
-absl::StatusOr<std::string> Reader::Content(uint64_t seq, const std::string& key_file) {
-  return impl_->Content(seq, key_file);
+absl::StatusOr<std::string> Reader::Content(uint64_t seq, const std::string& key_file,
+                                            Purpose purpose) {
+  return impl_->Content(seq, key_file, purpose);
+}
+absl::StatusOr<bool> Reader::IsRestricted(const Record& record) {
+  return impl_->IsRestricted(record);
 }
 absl::StatusOr<Evidence> Reader::Prove(uint64_t seq) {
   return impl_->Prove(seq);

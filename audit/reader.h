@@ -53,6 +53,11 @@ struct Evidence {
   std::string ProofText() const;
 };
 
+// What content is wanted for.
+enum class Purpose : uint8_t { kAny, kLegal };
+// The role to which restricted content is shown.
+inline constexpr std::string_view kLegalRole = "legal";
+
 // What a verification found. `records` and `checkpoints` say how much was looked at.
 struct VerifyReport {
   bool ok = false;
@@ -62,7 +67,7 @@ struct VerifyReport {
   uint64_t unsigned_records = 0;  // after the last checkpoint
   // After the last checkpoint with the quorum's witnesses, where the quorum has some.
   uint64_t unwitnessed_records = 0;
-  uint64_t contents = 0;  // stored ciphertexts that fit their records
+  uint64_t contents = 0;  // stored ciphertexts that fit their records and their keys
   std::optional<uint64_t> first_bad_seq;
   std::string reason;  // a sentence; names the place
 };
@@ -77,9 +82,14 @@ class Reader {
   absl::StatusOr<QueryPage> Find(const Query& query);
   absl::StatusOr<Found> Get(uint64_t seq);
   // The stored content of a record, decrypted with content.key of the ledger's directory or the
-  // given file. kNotFound: none is stored, or its key was destroyed. For a person's eyes go through
-  // Reveal() (audit/reveal.h), which leaves a record.
-  absl::StatusOr<std::string> Content(uint64_t seq, const std::string& key_file = {});
+  // given file. kNotFound: none is stored, or it was erased. kPermissionDenied: it is restricted,
+  // and the purpose is no legal one. For a person's eyes go through Reveal() (audit/reveal.h),
+  // which leaves a record.
+  absl::StatusOr<std::string> Content(uint64_t seq, const std::string& key_file = {},
+                                      Purpose purpose = Purpose::kAny);
+  // Whether the record's content waits for its erasure: then it is not processed in any way, which
+  // includes that a search by content does not find it.
+  absl::StatusOr<bool> IsRestricted(const Record& record);
   // Under the latest signed checkpoint that covers the record, if possible one that witnesses
   // cosigned.
   absl::StatusOr<Evidence> Prove(uint64_t seq);

@@ -30,7 +30,8 @@ absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const Ledge
   writer->lock_ = std::make_unique<FileLock>(*std::move(lock));
   for (const auto step :
        {&Writer::LoadKey, &Writer::OpenStore, &Writer::LoadTree, &Writer::LoadArchives,
-        &Writer::ReadTail, &Writer::OpenContent, &Writer::LoadWitnesses, &Writer::RecordRecovery}) {
+        &Writer::ReadTail, &Writer::OpenContent, &Writer::LoadWitnesses, &Writer::RecordRecovery,
+        &Writer::FinishErasures}) {
     if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
   }
   writer->stats_.open = true;
@@ -48,21 +49,39 @@ absl::Status Ledger::Writer::LoadKey() {
       return absl::FailedPreconditionError(Concat(
           path, " is missing though the ledger exists: put the key back from its safe copy"));
     }
-    absl::StatusOr<SigningKey> key = SigningKey::Generate(options_.origin);
-    if (!key.ok()) return key.status();
-    if (absl::Status status = WriteFileDurably(path, key->ToString() + "\n", 0400); !status.ok()) {
-      return status;
+    std::string lines;
+    for (const SignatureAlgorithm algorithm :
+         {SignatureAlgorithm::kEd25519, SignatureAlgorithm::kSm2}) {
+      if (algorithm == SignatureAlgorithm::kSm2 && options_.suite != Suite::kSm) continue;
+      absl::StatusOr<SigningKey> key = SigningKey::Generate(options_.origin, algorithm);
+      if (!key.ok()) return key.status();
+      lines += key->ToString() + "\n";
     }
+    if (absl::Status status = WriteFileDurably(path, lines, 0400); !status.ok()) return status;
   }
   absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return text.status();
-  absl::StatusOr<SigningKey> key = SigningKey::Parse(*text);
+  // A second line is the SM2 key's.
+  const size_t line_end = std::min(text->find('\n'), text->size());
+  const std::string second = text->substr(std::min(line_end + 1, text->size()));
+  absl::StatusOr<SigningKey> key = SigningKey::Parse(text->substr(0, line_end));
   if (!key.ok()) return absl::FailedPreconditionError(Concat(path, ": ", key.status().message()));
   key_ = std::make_unique<SigningKey>(*std::move(key));
   origin_ = key_->name();
+  if (!second.empty()) {
+    key = SigningKey::Parse(second);
+    if (!key.ok()) return absl::FailedPreconditionError(Concat(path, ": ", key.status().message()));
+    sm2_key_ = std::make_unique<SigningKey>(*std::move(key));
+  }
+  if ((sm2_key_ != nullptr) != (options_.suite == Suite::kSm)) {
+    return absl::FailedPreconditionError(
+        Concat("the ledger in ", options_.dir, " was made with the suite ",
+               sm2_key_ ? "sm" : "international",
+               ", which stays its own: set audit.suite to that, or name a new folder"));
+  }
   const std::string public_path = Path("ledger.vkey");
   if (FileExists(public_path)) return absl::OkStatus();
-  return WriteFileDurably(public_path, key_->VerifierKey() + "\n", 0444);
+  return WriteFileDurably(public_path, verifier_key() + "\n", 0444);
 }
 
 absl::Status Ledger::Writer::OpenStore() {
@@ -101,9 +120,8 @@ absl::Status Ledger::Writer::OpenStore() {
   status.Update(prepare("DELETE FROM index_pages WHERE id >= ?1 AND id < ?2", sql_.purge_pages));
   status.Update(prepare("INSERT OR REPLACE INTO marks VALUES('open', ?1)", sql_.set_mark));
   status.Update(prepare("INSERT INTO contents VALUES(?1, ?2, ?3)", sql_.insert_content));
-  status.Update(prepare("INSERT INTO content_keys VALUES(?1, ?2, ?3, ?4)", sql_.insert_key));
-  status.Update(
-      prepare("DELETE FROM content_keys WHERE subject = ?1 AND id < ?2", sql_.delete_keys));
+  status.Update(prepare("INSERT INTO content_keys VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_key));
+  status.Update(PrepareErasures());
   // An empty write makes the log file, which is then watched with the others.
   status.Update(db_.Execute("BEGIN IMMEDIATE; COMMIT"));
   if (!status.ok()) return status;
@@ -116,18 +134,21 @@ absl::Status Ledger::Writer::OpenStore() {
 
 absl::Status Ledger::Writer::OpenContent() {
   absl::StatusOr<int64_t> last_key = ReadInt(db_, "SELECT coalesce(max(id), 0) FROM content_keys");
-  absl::StatusOr<int64_t> contents =
-      ReadInt(db_, "SELECT count(*) FROM (SELECT 1 FROM contents LIMIT 1)");
   if (!last_key.ok()) return last_key.status();
-  if (!contents.ok()) return contents.status();
-  if (options_.content != ContentMode::kEncrypted) return absl::OkStatus();
-  const std::string path =
-      options_.content_key_file.empty() ? Path("content.key") : options_.content_key_file;
-  // A new key would leave the content that there is unreadable without a word.
-  absl::StatusOr<ContentKey> key = LoadKeyEncryptionKey(path, *contents == 0);
-  if (!key.ok()) return WithAdvice(key.status(), "the key of the stored content must be there");
-  sealer_ = std::make_unique<ContentSealer>(*key, *last_key + 1);
-  return absl::OkStatus();
+  const bool encrypts = options_.content == ContentMode::kEncrypted;
+  if (!encrypts && *last_key == 0) return absl::OkStatus();
+  const bool named = !options_.content_key_file.empty();
+  const std::string path = named ? options_.content_key_file : Path("content.key");
+  // A new key would leave the content that there is unreadable without a word; and what is named
+  // may be a safe that is not open yet.
+  absl::StatusOr<ContentKey> key = LoadKeyEncryptionKey(path, !named && *last_key == 0);
+  if (key.ok()) {
+    sealer_ = std::make_unique<ContentSealer>(options_.suite, *key, *last_key + 1);
+    return absl::OkStatus();
+  }
+  // Without it, what is there can no longer be erased by name; but nothing more is added either.
+  if (!encrypts) return absl::OkStatus();
+  return WithAdvice(key.status(), "the key of the stored content must be there");
 }
 
 absl::Status Ledger::Writer::LoadWitnesses() {
@@ -146,11 +167,11 @@ absl::Status Ledger::Writer::LoadTree() {
   absl::StatusOr<uint64_t> size = tables_->Size();
   if (!size.ok()) return size.status();
   const NodeReader nodes = tables_->Nodes(*size);
-  absl::StatusOr<VerifierKey> key = VerifierKey::Parse(key_->VerifierKey());
-  if (!key.ok()) return key.status();
+  absl::StatusOr<std::vector<VerifierKey>> keys = ParseVerifierKeys(verifier_key());
+  if (!keys.ok()) return keys.status();
 
   const auto check = [&](std::string_view note, std::string_view where) -> absl::Status {
-    absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(note, {*key});
+    absl::StatusOr<Checkpoint> checkpoint = OpenCheckpoint(note, *keys);
     if (!checkpoint.ok()) {
       return absl::DataLossError(
           Concat(where, ": ", checkpoint.status().message(), "; ", kRestore));
@@ -343,7 +364,6 @@ absl::Status Ledger::Writer::RecordRecovery() {
     batch.push_back({.body = EncodeBody(record),
                      .kind = record.kind,
                      .exchange = record.exchange,
-                     .attachment = nullptr,
                      .done = [](const absl::StatusOr<Receipt>&) {}});
   };
   if (tree_.size() > recovered_from_) {

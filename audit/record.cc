@@ -15,8 +15,10 @@
 namespace weir::audit {
 namespace {
 
-constexpr std::string_view kKindNames[] = {"prompt",      "answer",  "failure",
-                                           "interrupted", "service", "access"};
+constexpr std::string_view kKindNames[] = {"prompt",  "answer", "failure", "interrupted",
+                                           "service", "access", "erased",  "restricted",
+                                           "hold",    "release"};
+static_assert(std::size(kKindNames) == static_cast<size_t>(kLastRecordKind) + 1);
 constexpr std::string_view kEllipsis = "\xE2\x80\xA6";
 // What AppendEncoding() puts before the body, at its longest; see there.
 constexpr size_t kPrefixBytesMax = 72;

@@ -25,7 +25,12 @@ enum class RecordKind : uint8_t {
   kInterrupted,  // written at start for an exchange that a crash left open; closes it
   kService,      // the gateway itself: opened, closed, bundle loaded, ledger reconciled
   kAccess,       // a person looked at the ledger
+  kErased,       // a subject's content was destroyed
+  kRestricted,   // a subject's content is to be erased, but must be kept until a day or a release
+  kHold,         // a subject's content must be kept, whoever asks for its erasure
+  kRelease,      // the end of a hold
 };
+inline constexpr RecordKind kLastRecordKind = RecordKind::kRelease;
 
 std::string_view Name(RecordKind kind);
 

@@ -25,7 +25,7 @@ absl::StatusOr<std::string> Reveal(Ledger& ledger, Reader& reader, const Access&
     promise.set_value(receipt.status());
   });
   if (absl::Status status = recorded.get(); !status.ok()) return status;
-  return reader.Content(seq, key_file);
+  return reader.Content(seq, key_file, access.role == kLegalRole ? Purpose::kLegal : Purpose::kAny);
 }
 
 }  // namespace weir::audit

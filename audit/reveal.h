@@ -11,15 +11,10 @@
 
 namespace weir::audit {
 
-struct Access {
-  std::string person;
-  std::string role;
-  std::string reason;
-};
-
 // Records the access durably, then decrypts. Waits for the disk: not for a thread that serves
 // exchanges. kInvalidArgument when a field of `access` is empty; whatever keeps the access from
-// being recorded keeps the content from being shown.
+// being recorded keeps the content from being shown. Restricted content is shown to kLegalRole
+// alone (kPermissionDenied), and asking for it is recorded too.
 absl::StatusOr<std::string> Reveal(Ledger& ledger, Reader& reader, const Access& access,
                                    uint64_t seq, const std::string& key_file = {});
 

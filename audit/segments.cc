@@ -24,8 +24,15 @@ absl::Status Ledger::Writer::TendArchives() {
     if (absl::Status status = PurgeSlice(); !status.ok()) return status;
   }
   const int64_t kept_from = NowUs() - int64_t{options_.retention_days} * kDayUs;
-  if (options_.retention_days > 0 && !archived_.empty() && archived_.front().last_us < kept_from) {
-    if (absl::Status status = RemoveSegment(archived_.front()); !status.ok()) return status;
+  if (options_.retention_days > 0 && !archived_.empty() && archived_.front().last_us < kept_from &&
+      !removal_is_held_) {
+    absl::StatusOr<bool> held = IsHeld(archived_.front());
+    if (!held.ok()) return held.status();
+    removal_is_held_ = *held;
+    if (absl::Status status = *held ? absl::OkStatus() : RemoveSegment(archived_.front());
+        !status.ok()) {
+      return status;
+    }
   }
   const absl::Status archiving = archiver_->status();
   const std::lock_guard lock(mu_);
@@ -76,9 +83,33 @@ absl::Status Ledger::Writer::PurgeSlice() {
   purge.next = end;
   if (!last) return absl::OkStatus();
   // What was removed shall not linger in the log.
-  erased_ = erased_ || purge.removed;
+  log_is_tainted_ = log_is_tainted_ || purge.removed;
   purges_.pop_front();
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Ledger::Writer::IsHeld(const SegmentSpan& span) {
+  absl::StatusOr<Statement> holds = db_.Prepare("SELECT DISTINCT app, user FROM holds");
+  if (!holds.ok()) return holds.status();
+  absl::StatusOr<SegmentReader> index = SegmentReader::Prepare(db_);
+  if (!index.ok()) return index.status();
+  absl::StatusOr<bool> row = holds->Step();
+  for (; row.ok() && *row; row = holds->Step()) {
+    Record probe;
+    probe.app = std::string(holds->Bytes(0));
+    probe.user = std::string(holds->Bytes(1));
+    absl::StatusOr<bool> left = true;
+    const auto postings = std::make_unique<Postings>();
+    postings->set();
+    bool is_kind = true;  // comes first, and is the probe's own
+    ForEachTerm(Encode(probe), [&](std::string_view text) {
+      if (std::exchange(is_kind, false) || !left.ok() || !*left) return;
+      left = index->Narrow(span.number, TermOf(text), *postings);
+    });
+    if (!left.ok() || *left) return left;
+  }
+  if (!row.ok()) return row.status();
+  return false;
 }
 
 // The record that says so comes first, then the file goes. A crash between leaves a file that Open
@@ -93,10 +124,8 @@ absl::Status Ledger::Writer::RemoveSegment(SegmentSpan span) {
   std::vector<Pending> batch;
   batch.push_back({.body = EncodeBody(record),
                    .kind = record.kind,
-                   .exchange = {},
-                   .attachment = std::make_unique<Attachment>(),
+                   .removed = std::make_unique<SegmentSpan>(span),
                    .done = [](const absl::StatusOr<Receipt>&) {}});
-  batch.back().attachment->removed = span;
   AppendBatch(batch);
   if (absl::Status status = this->status(); !status.ok()) return status;
   archived_.pop_front();

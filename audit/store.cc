@@ -8,9 +8,11 @@ namespace weir::audit {
 namespace {
 
 constexpr int kFormat = 2;  // PRAGMA user_version of the tables below
+// Somebody may be looking with a tool of their own; two seconds are its share.
+constexpr int kBusyMs = 2'000;
 
-// One row for one commit of records. Nothing is ever changed once written, except the marks, and
-// nothing deleted, except the keys of erased content.
+// One row for one commit of records. No record, hash or checkpoint is ever changed once written;
+// the marks are, and what the erasure of content takes away.
 // audit/FORMAT.md says what the columns hold.
 constexpr char kTables[] = R"sql(
   BEGIN IMMEDIATE;
@@ -30,10 +32,16 @@ constexpr char kTables[] = R"sql(
   CREATE TABLE IF NOT EXISTS index_pages(id INTEGER PRIMARY KEY, page BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS contents(
     seq INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS contents_by_key ON contents(key_id);
   CREATE TABLE IF NOT EXISTS content_keys(
-    id INTEGER PRIMARY KEY, subject BLOB NOT NULL, day INTEGER NOT NULL, wrapped BLOB NOT NULL)
-    STRICT;
+    id INTEGER PRIMARY KEY, subject BLOB NOT NULL, day INTEGER NOT NULL, floor INTEGER NOT NULL,
+    wrapped BLOB NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS content_keys_by_subject ON content_keys(subject);
+  CREATE TABLE IF NOT EXISTS restrictions(
+    app TEXT NOT NULL, user TEXT NOT NULL, seq INTEGER NOT NULL, subject BLOB NOT NULL,
+    keys_below INTEGER NOT NULL, PRIMARY KEY(app, user)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS holds(
+    seq INTEGER PRIMARY KEY, app TEXT NOT NULL, user TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS marks(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT,
     WITHOUT ROWID;
   PRAGMA user_version = 2;
@@ -140,8 +148,7 @@ absl::StatusOr<Database> Database::OpenWriter(const std::string& path, const std
         return SQLITE_OK;
       },
       db.log_pages_.get());
-  // Somebody may be looking with a tool of their own; two seconds are its share.
-  sqlite3_busy_timeout(*opened, 2'000);
+  sqlite3_busy_timeout(*opened, kBusyMs);
   for (const char* sql :
        {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
         "PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA temp_store=MEMORY",
@@ -165,7 +172,7 @@ absl::StatusOr<Database> Database::OpenReader(const std::string& path) {
   if (!opened.ok()) return opened.status();
   Database db;
   db.db_.reset(*opened);
-  sqlite3_busy_timeout(*opened, 2'000);
+  sqlite3_busy_timeout(*opened, kBusyMs);
   db.KeepLogOnClose();
   for (const char* sql :
        {"PRAGMA wal_autocheckpoint=0", "PRAGMA query_only=ON", "PRAGMA trusted_schema=OFF",
@@ -199,12 +206,29 @@ absl::Status Database::Execute(const char* sql) const {
   return ToStatus(db_.get(), code, Concat("the store failed at ", sql));
 }
 
-absl::Status Database::MoveLog(bool empty) const {
-  const int code = sqlite3_wal_checkpoint_v2(
-      db_.get(), "main", empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, nullptr,
-      nullptr);
+absl::Status Database::MoveLog() const {
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (code == SQLITE_OK || code == SQLITE_BUSY) return absl::OkStatus();
   return ToStatus(db_.get(), code, "the store failed to move its log into the database");
+}
+
+absl::StatusOr<bool> Database::EmptyLog(int wait_ms) const {
+  sqlite3_busy_timeout(db_.get(), wait_ms);
+  int code =
+      sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  sqlite3_busy_timeout(db_.get(), kBusyMs);
+  if (code == SQLITE_BUSY) return false;
+  // SQLite leaves it to the disk when the log becomes short; a power cut could bring it back.
+  sqlite3_file* log = nullptr;
+  if (code == SQLITE_OK) {
+    code = sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  }
+  if (code == SQLITE_OK && log != nullptr && log->pMethods != nullptr) {
+    code = log->pMethods->xSync(log, SQLITE_SYNC_FULL);
+  }
+  if (code == SQLITE_OK) return true;
+  return ToStatus(db_.get(), code, "the store failed to empty its log");
 }
 
 void Database::KeepLogOnClose() const {

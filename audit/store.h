@@ -59,9 +59,11 @@ class Database {
 
   absl::StatusOr<Statement> Prepare(std::string_view sql) const;
   absl::Status Execute(const char* sql) const;
-  // Moves the write-ahead log's pages into the database, as far as readers allow. With `empty` it
-  // waits for them a while and leaves no old page in the log.
-  absl::Status MoveLog(bool empty) const;
+  // Moves the write-ahead log's pages into the database, as far as readers allow.
+  absl::Status MoveLog() const;
+  // The same, and leaves nothing in the log; false when readers who came before did not leave it in
+  // that time.
+  absl::StatusOr<bool> EmptyLog(int wait_ms) const;
   // Pages in the write-ahead log after the last commit of this connection.
   int LogPages() const { return *log_pages_; }
   // After a failure whose outcome is unknown: close without touching the files again.

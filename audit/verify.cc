@@ -8,12 +8,12 @@
 #include <openssl/sha.h>
 
 #include "audit/concat.h"
-#include "audit/content.h"
 #include "audit/cosignatures.h"
 #include "audit/files.h"
 #include "audit/index.h"
 #include "audit/record.h"
 #include "audit/tables.h"
+#include "audit/verify_content.h"
 
 namespace weir::audit {
 namespace {
@@ -21,7 +21,8 @@ namespace {
 // Every step returns false once something is wrong; report_ then says what.
 class Verification {
  public:
-  Verification(const Database& db, const StoreDemands& demands) : db_(db), demands_(demands) {}
+  Verification(const Database& db, const StoreDemands& demands)
+      : db_(db), demands_(demands), content_(db) {}
 
   VerifyReport Run();
 
@@ -29,7 +30,7 @@ class Verification {
   bool Prepare();
   bool CheckBatch(const Batch& batch);
   bool CheckRecord(uint64_t seq, const Batch& batch, std::string_view encoded, const Hash& stored);
-  bool CheckContent(uint64_t seq, const std::string& digest);
+  bool CheckContent(const absl::Status& status);
   bool CheckNodes();
   bool CheckSegment();
   bool CheckArchive(const SegmentSpan& span);
@@ -53,8 +54,8 @@ class Verification {
   const StoreDemands& demands_;
 
   std::unique_ptr<Tables> tables_;
-  Statement node_, page_, archive_, mark_, checkpoints_, cosignatures_, contents_;
-  bool has_content_ = false;  // contents_ stands on one that is still to be checked
+  Statement node_, page_, archive_, mark_, checkpoints_, cosignatures_;
+  ContentVerification content_;
   std::vector<SegmentSpan> segments_;
 
   CompactRange tree_;
@@ -117,7 +118,6 @@ bool Verification::Prepare() {
          prepare("SELECT hash FROM nodes WHERE id = ?1", node_) &&
          prepare("SELECT page FROM index_pages WHERE id = ?1", page_) &&
          prepare("SELECT name, value FROM marks", mark_) &&
-         prepare("SELECT seq, sealed FROM contents ORDER BY seq", contents_) &&
          prepare("SELECT size, note FROM checkpoints ORDER BY size", checkpoints_) &&
          prepare("SELECT size, lines FROM cosignatures ORDER BY size", cosignatures_);
 }
@@ -152,7 +152,7 @@ bool Verification::CheckRecord(uint64_t seq, const Batch& batch, std::string_vie
       open_exchanges_.erase(record->exchange);
     }
   }
-  if (!CheckContent(seq, record->content_digest)) return false;
+  if (!CheckContent(content_.See(*record))) return false;
   segment_.Add(seq, record->time_us, encoded);
   tree_.Append(leaf, [this](int level, uint64_t index, const Hash& hash) {
     if (level == 0 || level % kTileHeight != 0) return;
@@ -162,16 +162,11 @@ bool Verification::CheckRecord(uint64_t seq, const Batch& batch, std::string_vie
   return true;
 }
 
-// Content may have been erased; what is there must be what the record was written over.
-bool Verification::CheckContent(uint64_t seq, const std::string& digest) {
-  if (!has_content_ || contents_.Uint(0) > seq) return true;
-  if (contents_.Uint(0) < seq || SealedDigest(contents_.Bytes(1)) != digest) {
-    return Bad(seq, Concat("the stored content of record ", contents_.Int(0),
-                           " was altered or is not its own"));
-  }
-  ++report_.contents;
-  has_content_ = Next(contents_);
-  return report_.reason.empty();
+bool Verification::CheckContent(const absl::Status& status) {
+  report_.contents = content_.contents();
+  if (status.ok()) return true;
+  const std::string reason = Concat(status.message());
+  return content_.bad_seq() ? Bad(*content_.bad_seq(), reason) : Bad(reason);
 }
 
 bool Verification::CheckNodes() {
@@ -350,6 +345,7 @@ bool Verification::CheckRemoved(const SegmentHome& home) {
   }
   removed_.push_back(home);
   report_.removed += span.count;
+  if (!CheckContent(content_.SeeRemoved(span.begin, span.end()))) return false;
   segment_ = SegmentBuilder(span.number + 1, span.end());
   if (span.last_us < last_time_us_ || span.first_us < last_time_us_) {
     return Bad(span.begin, Concat("what the store says of the time of the removed segment ",
@@ -411,9 +407,7 @@ bool Verification::CheckEnd() {
     return Bad(tree_.size(), Concat("records are missing from number ", tree_.size(),
                                     " on: a checkpoint was signed over ", checkpoints_.Int(0)));
   }
-  if (has_content_) {
-    return Bad(Concat("content is stored for record ", contents_.Int(0), ", which there is not"));
-  }
+  if (!CheckContent(content_.End())) return false;
   if (has_cosignatures_) {
     return Bad(Concat("cosignatures are stored for a checkpoint over ", cosignatures_.Int(0),
                       " records, which there is not"));
@@ -437,8 +431,8 @@ bool Verification::CheckEnd() {
 
 VerifyReport Verification::Run() {
   if (!Prepare() || !NextCheckpoint()) return report_;
-  has_content_ = Next(contents_);
-  has_cosignatures_ = report_.reason.empty() && Next(cosignatures_);
+  if (!CheckContent(content_.Prepare())) return report_;
+  has_cosignatures_ = Next(cosignatures_);
   if (!report_.reason.empty() || !CheckCheckpoints() || !CheckSeen()) return report_;
   for (const SegmentSpan& span : segments_) {
     const absl::StatusOr<std::optional<SegmentHome>> home = tables_->HomeOf(span.begin);

@@ -170,7 +170,8 @@ absl::Status RecordLook(const AdminRoute& route, const AdminQuestion& question, 
   const bool keep =
       !words.empty() && sources.config.ledger.content == audit::ContentMode::kEncrypted;
   if (keep) {
-    sources.ledger.Append(std::move(record), words, audit::ContentMode::kEncrypted, done);
+    sources.ledger.Append(std::move(record),
+                          {.text = words, .mode = audit::ContentMode::kEncrypted}, done);
   } else {
     sources.ledger.Append(std::move(record), done);
   }

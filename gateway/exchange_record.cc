@@ -200,8 +200,9 @@ Task<absl::Status> Exchange::Append(audit::Record record, std::string_view conte
             std::move(handler)(std::move(status));
           });
         };
-        workshop_.ledger.Append(std::move(moved), content, snapshot_.config->ledger.content,
-                                std::move(done));
+        workshop_.ledger.Append(
+            std::move(moved), {.text = content, .mode = snapshot_.config->ledger.content},
+            std::move(done));
       },
       Token{}, std::move(record));
   if (appended.ok()) co_return appended;

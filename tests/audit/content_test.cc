@@ -2,17 +2,22 @@
 
 #include <sys/stat.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
 #include <string>
 
+#include <absl/strings/escaping.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "audit/checkpoint.h"
+#include "audit/files.h"
 #include "audit/reader.h"
 #include "audit/reveal.h"
+#include "tests/audit/content_requests.h"
 #include "tests/audit/scratch.h"
 
 namespace weir::audit {
@@ -26,29 +31,6 @@ constexpr char kText[] = "\xE8\xBA\xAB\xE4\xBB\xBD\xE8\xAF\x81 11010119900307771
 
 LedgerOptions Encrypted(const Scratch& scratch) {
   return {.dir = scratch.dir(), .content = ContentMode::kEncrypted};
-}
-
-absl::StatusOr<Receipt> AppendContent(Ledger& ledger, Record record, std::string_view content,
-                                      ContentMode mode) {
-  std::promise<absl::StatusOr<Receipt>> promise;
-  ledger.Append(std::move(record), content, mode, [&promise](absl::StatusOr<Receipt> receipt) {
-    promise.set_value(std::move(receipt));
-  });
-  return promise.get_future().get();
-}
-
-absl::Status EraseAndWait(Ledger& ledger, std::string_view app, std::string_view user) {
-  std::promise<absl::Status> promise;
-  ledger.Erase(
-      app, user, "asked for by the user",
-      [&promise](const absl::StatusOr<Receipt>& receipt) { promise.set_value(receipt.status()); });
-  return promise.get_future().get();
-}
-
-Record Of(const std::string& user) {
-  Record record = AnswerRecord("e");
-  record.user = user;
-  return record;
 }
 
 std::string AllBytes(const Scratch& scratch) {
@@ -124,24 +106,6 @@ TEST(ContentTest, EveryRevealNeedsAReasonAndIsARecord) {
       Reveal(*ledger, *reader, {.person = "li", .role = "auditor", .reason = "late"}, 0).ok());
 }
 
-TEST(ContentTest, ErasureDestroysOneSubjectsContentAndNoProof) {
-  const Scratch scratch;
-  std::unique_ptr<Ledger> ledger = Ledger::Open(Encrypted(scratch)).value();
-  for (const char* user : {"gone", "stays", "gone"}) {
-    ASSERT_TRUE(AppendContent(*ledger, Of(user), kText, ContentMode::kEncrypted).ok());
-  }
-  ASSERT_TRUE(EraseAndWait(*ledger, "demo", "gone").ok());
-  ASSERT_TRUE(AppendContent(*ledger, Of("gone"), "new", ContentMode::kEncrypted).ok());
-  const std::unique_ptr<Reader> reader = Reader::Open(scratch.dir()).value();
-  EXPECT_EQ(reader->Content(0).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(reader->Content(1).value(), kText);
-  EXPECT_EQ(reader->Content(2).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(reader->Get(3)->record.cause, "erased");
-  EXPECT_EQ(reader->Content(4).value(), "new");
-  ASSERT_TRUE(ledger->Close().ok());
-  EXPECT_TRUE(reader->Verify({})->ok) << reader->Verify({})->reason;
-}
-
 TEST(ContentTest, GoesOnAfterARestartAndNeverWithAnotherKey) {
   const Scratch scratch;
   for (int life = 0; life < 2; ++life) {
@@ -157,29 +121,103 @@ TEST(ContentTest, GoesOnAfterARestartAndNeverWithAnotherKey) {
   EXPECT_THAT(Ledger::Open(Encrypted(scratch)).status().message(), HasSubstr("content.key"));
 }
 
-TEST(ContentTest, ChangedCiphertextKeysAndBindingsAreRefused) {
+class SuiteTest : public ::testing::TestWithParam<Suite> {};
+
+TEST_P(SuiteTest, ChangedCiphertextKeysAndBindingsAreRefused) {
+  const Suite suite = GetParam();
   const ContentKey key_encryption_key{1, 2, 3};
-  ContentSealer sealer(key_encryption_key, 1);
-  const SealedContent sealed = *sealer.Seal("demo", "u", 20'000, kText);
+  ContentSealer sealer(suite, key_encryption_key, 1);
+  const SealedContent sealed = *sealer.Seal("demo", "u", 20'000, Floor::kLog, kText);
   const WrappedKey key = sealer.TakeNewKeys().at(0);
-  EXPECT_EQ(Unseal(key_encryption_key, key, sealed.bytes).value(), kText);
+  EXPECT_EQ(Unseal(suite, key_encryption_key, key, sealed.bytes).value(), kText);
+  EXPECT_TRUE(IsSealedUnder(suite, sealed.bytes, key));
   for (size_t i = 0; i < sealed.bytes.size(); ++i) {
     std::string altered = sealed.bytes;
     altered[i] = static_cast<char>(altered[i] ^ 1);
-    EXPECT_FALSE(Unseal(key_encryption_key, key, altered).ok()) << i;
-    EXPECT_FALSE(Unseal(key_encryption_key, key, sealed.bytes.substr(0, i)).ok()) << i;
+    EXPECT_FALSE(Unseal(suite, key_encryption_key, key, altered).ok()) << i;
+    EXPECT_FALSE(Unseal(suite, key_encryption_key, key, sealed.bytes.substr(0, i)).ok()) << i;
   }
   for (size_t i = 0; i < key.wrapped.size(); ++i) {
     WrappedKey altered = key;
     altered.wrapped[i] = static_cast<char>(altered.wrapped[i] ^ 1);
-    EXPECT_FALSE(Unseal(key_encryption_key, altered, sealed.bytes).ok()) << i;
+    EXPECT_FALSE(Unseal(suite, key_encryption_key, altered, sealed.bytes).ok()) << i;
+    EXPECT_FALSE(IsSealedUnder(suite, sealed.bytes, altered)) << i;
   }
   WrappedKey moved = key;
   moved.day += 1;
-  EXPECT_FALSE(Unseal(key_encryption_key, moved, sealed.bytes).ok());
-  EXPECT_FALSE(Unseal(ContentKey{1, 2, 4}, key, sealed.bytes).ok());
+  EXPECT_FALSE(IsSealedUnder(suite, sealed.bytes, moved));
+  EXPECT_FALSE(Unseal(suite, key_encryption_key, moved, sealed.bytes).ok());
+  moved = key;
+  moved.floor = Floor::kTransfer;
+  EXPECT_FALSE(IsSealedUnder(suite, sealed.bytes, moved));
+  EXPECT_FALSE(Unseal(suite, ContentKey{1, 2, 4}, key, sealed.bytes).ok());
   // Two users of one app, and one name spread differently, are different subjects.
-  EXPECT_NE(SubjectTag(key_encryption_key, "a", "bc"), SubjectTag(key_encryption_key, "ab", "c"));
+  EXPECT_NE(SubjectTag(suite, key_encryption_key, "a", "bc"),
+            SubjectTag(suite, key_encryption_key, "ab", "c"));
+}
+
+TEST_P(SuiteTest, KeepsWholeLedgers) {
+  const Scratch scratch;
+  LedgerOptions options = Encrypted(scratch);
+  options.suite = GetParam();
+  for (int life = 0; life < 2; ++life) {
+    std::unique_ptr<Ledger> ledger = Ledger::Open(options).value();
+    ASSERT_TRUE(AppendContent(*ledger, Of("u"), kText, ContentMode::kEncrypted).ok());
+    ASSERT_TRUE(AppendContent(*ledger, Of("u"), kText, ContentMode::kDigest).ok());
+    ASSERT_TRUE(ledger->Close().ok());
+  }
+  const std::unique_ptr<Reader> reader = Reader::Open(scratch.dir()).value();
+  EXPECT_EQ(reader->Content(0).value(), kText);
+  EXPECT_TRUE(reader->Verify({})->ok) << reader->Verify({})->reason;
+  EXPECT_EQ(reader->Verify({})->contents, 2);
+  const bool sm = GetParam() == Suite::kSm;
+  EXPECT_THAT(reader->Get(0)->record.content_digest,
+              StartsWith(sm ? "sealed-sm3:" : "sealed-sha256:"));
+  EXPECT_THAT(reader->Get(1)->record.content_digest, StartsWith(sm ? "sm3:" : "sha256:"));
+  // Each key that signs demands its own line.
+  const std::vector<VerifierKey> keys = *ParseVerifierKeys(*ReadFile(scratch.Path("ledger.vkey")));
+  ASSERT_EQ(keys.size(), sm ? 2 : 1);
+  const std::string note = reader->LatestCheckpoint().value();
+  for (const VerifierKey& key : keys) EXPECT_TRUE(OpenCheckpoint(note, {key}).ok());
+  options.suite = sm ? Suite::kInternational : Suite::kSm;
+  EXPECT_THAT(Ledger::Open(options).status().message(), HasSubstr("audit.suite"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Suites, SuiteTest, ::testing::Values(Suite::kInternational, Suite::kSm));
+
+// The examples of GB/T 32905 (SM3) and of GB/T 32907 (SM4, as one block of CBC under a zero nonce
+// that holds the plaintext); the HMAC was computed with OpenSSL's command line.
+TEST(SuiteVectorsTest, AreThoseOfTheStandards) {
+  const auto hex = [](const std::string& bytes) { return absl::BytesToHexString(bytes); };
+  EXPECT_EQ(hex(Digest(Suite::kSm, "abc")),
+            "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0");
+  std::string abcd;
+  for (int i = 0; i < 16; ++i) abcd += "abcd";
+  EXPECT_EQ(hex(Digest(Suite::kSm, abcd)),
+            "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732");
+  EXPECT_EQ(hex(Mac(Suite::kSm, "0123456789abcdef", "abc")),
+            "7f121eb91c94ccf54bf5d4e639f4e96eaa77bb2f0f52f875fc7c17ca0688278c");
+  EXPECT_EQ(hex(Digest(Suite::kInternational, "abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+// The example of GB/T 32907: under the key 0123456789abcdeffedcba9876543210 the block of the same
+// bytes encrypts to 681edf34d206965e86b3e94f536e4246. CBC adds the nonce to what it decrypts, so a
+// nonce that is the block added to a padded text makes the example a ciphertext of that text.
+TEST(SuiteVectorsTest, Sm4IsThatOfTheStandard) {
+  const std::string block = absl::HexStringToBytes("0123456789abcdeffedcba9876543210");
+  const std::string ciphertext = absl::HexStringToBytes("681edf34d206965e86b3e94f536e4246");
+  const std::string authenticates = "0123456789abcdef";
+  ContentKey key{};
+  std::memcpy(key.data(), authenticates.data(), 16);
+  std::memcpy(key.data() + 16, block.data(), 16);
+  std::string nonce = "hello" + std::string(11, '\x0B');
+  for (size_t i = 0; i < nonce.size(); ++i) nonce[i] = static_cast<char>(nonce[i] ^ block[i]);
+  const std::string bits = std::string(7, '\0') + '\x28';  // of "bound"
+  const std::string sealed =
+      nonce + ciphertext + Mac(Suite::kSm, authenticates, "bound" + nonce + ciphertext + bits);
+  EXPECT_EQ(Decrypt(Suite::kSm, key, "bound", sealed), "hello");
+  EXPECT_EQ(Decrypt(Suite::kSm, key, "bounds", sealed), std::nullopt);
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ void Live(const std::string& dir, Durability durability, Acknowledged& acknowled
         record.detail = std::string(300, 'd');
         record.user = Concat("user-", i);
         (*ledger)->Append(
-            std::move(record), exchange, ContentMode::kEncrypted,
+            std::move(record), {.text = exchange, .mode = ContentMode::kEncrypted},
             [&acknowledged, &promise = done[k], exchange](const absl::StatusOr<Receipt>& receipt) {
               if (receipt.ok()) acknowledged[receipt->seq] = exchange;
               promise.set_value(receipt.status());
