@@ -548,7 +548,7 @@ absl::Status Stream::TakeCall(const std::string& pointer, Node body, ToolCall& c
 }
 
 absl::Status Stream::TakeFunctionCall(int index, Choice& choice, Node node) {
-  if (!choice.function_call.has_value()) choice.function_call.emplace();
+  if (!choice.function_call.has_value()) choice.function_call = ToolCall{};
   std::string inside;
   WEIR_RETURN_IF_ERROR(
       TakeCall(Pointer(index, "function_call"), node, *choice.function_call, inside));
