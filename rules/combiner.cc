@@ -5,19 +5,12 @@
 #include <tuple>
 #include <utility>
 
+#include "rules/detector_scan.h"
+
 namespace weir::rules {
 namespace {
 
 constexpr uint64_t kNowhere = ~uint64_t{0};
-
-// The ASCII digits and letters of a number as it is written.
-std::string Reduce(std::string_view fold) {
-  std::string reduced;
-  for (const char c : fold) {
-    if (EdgeOf(static_cast<unsigned char>(c)) != Edge::kOpen) reduced.push_back(c);
-  }
-  return reduced;
-}
 
 std::string LaneOfText(Lane lane, std::string_view text) {
   LaneText lane_text(lane);
@@ -43,7 +36,7 @@ void MakeFinest(const RuleSet::Compiled& compiled, const MixedRule& mixed, std::
     }
   }
   for (const Detector detector : mixed.detectors) {
-    if (finding.detector == Detector::kNone && Validate(detector, Reduce(fold))) {
+    if (finding.detector == Detector::kNone && MatchesAll(detector, text)) {
       finding.detector = detector;
     }
   }

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "rules/fold_table.h"
-#include "rules/number_scan.h"
 #include "rules/numeral_table.h"
 #include "rules/scanner.h"
 
@@ -217,9 +216,6 @@ void LaneText::Clear() {
   last_ = 0;
   separators_ = 0;
   repeats_ = 0;
-  digits_ = 0;
-  first_digit_ = kNoDigit;
-  number_runs_.clear();
 }
 
 void LaneText::Reserve(size_t bytes) {
@@ -234,7 +230,6 @@ void LaneText::Reserve(size_t bytes) {
 void LaneText::Append(std::string_view text, uint64_t origin) {
   // Most characters keep their length; the few that grow reserve for themselves.
   Reserve(text.size() + text.size() / 2 + 64);
-  first_digit_ = kNoDigit;
   if (lane_ == Lane::kSkeleton) {
     AppendSkeleton(text, origin);
   } else if (lane_ == Lane::kFold) {
@@ -297,7 +292,6 @@ void LaneText::PutBreak(uint64_t origin) {
   last_ = 0;
   separators_ = 0;
   repeats_ = 0;
-  digits_ = 0;
 }
 
 void LaneText::AppendSeparator() {
@@ -307,16 +301,9 @@ void LaneText::AppendSeparator() {
 
 void LaneText::AppendSignificant(char32_t c, uint64_t origin) {
   separators_ = 0;
-  if (IsAsciiDigit(c)) {
-    if (digits_++ == 0) digits_start_ = origin;
-    if (digits_ == kNumberDigitsMin) number_runs_.push_back(digits_start_);
-    if (first_digit_ == kNoDigit) first_digit_ = origin;
-  } else {
-    digits_ = 0;
-    if (c == last_) {
-      if (++repeats_ <= kSeparatorRunMax) return;
-      PutBreak(origin);
-    }
+  if (c == last_ && !IsAsciiDigit(c)) {
+    if (++repeats_ <= kSeparatorRunMax) return;
+    PutBreak(origin);
   }
   repeats_ = 0;
   last_ = c;
@@ -424,7 +411,6 @@ void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
       last_ = last;
       separators_ = 0;
       repeats_ = 0;
-      digits_ = 0;
     }
     const bool separator =
         reading_ == Reading::kFold && text.size() - i >= 4 && IsSeparator(Load32(text.data() + i));

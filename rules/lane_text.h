@@ -65,12 +65,6 @@ class LaneText {
   // Forgets lane text before `offset`.
   void Forget(uint64_t offset);
 
-  // Of the skeleton: where in the original the runs of at least kNumberDigitsMin digits begin, and
-  // where the first digit of the last Append() stands (kNoDigit if it had none).
-  static constexpr uint64_t kNoDigit = ~uint64_t{0};
-  const std::vector<uint64_t>& number_runs() const { return number_runs_; }
-  uint64_t first_digit() const { return first_digit_; }
-
   size_t memory_bytes() const { return capacity_ + steps_.capacity() * sizeof(Step); }
 
  private:
@@ -105,10 +99,6 @@ class LaneText {
   char32_t last_ = 0;        // the last character put; 0 after a break and at the beginning
   uint32_t separators_ = 0;  // dropped since the last significant character
   uint32_t repeats_ = 0;     // of last_, dropped
-  uint32_t digits_ = 0;      // put in a row
-  uint64_t digits_start_ = 0;
-  uint64_t first_digit_ = kNoDigit;
-  std::vector<uint64_t> number_runs_;
 };
 
 }  // namespace weir::rules

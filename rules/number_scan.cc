@@ -2,249 +2,339 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "rules/detector_context.h"
+#include "rules/number_form.h"
+#include "rules/text_cursor.h"
+
 namespace weir::rules {
 namespace {
 
-using Kind = FoldUnit::Kind;
+// Letters that may touch the front of a number: they say what it is.
+constexpr std::string_view kLabels[] = {"tel", "phone", "mobile", "mob", "cell",
+                                        "qq",  "q",     "vx",     "wx",  "v"};
+constexpr size_t kTouchingMax = 7;
 
-constexpr size_t kIdCardDigits = 18;
-constexpr size_t kMobileDigits = 11;
-// "0086" is the longest thing that may touch the front of a mobile number.
-constexpr size_t kPrefixDigitsMax = 5;
-constexpr size_t kElementsKept = 4096;
-
-// The ways in which people part a mobile number.
-constexpr std::array<std::array<uint8_t, kMobileDigits>, 9> kMobileGroups = {{
-    {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
-    {11},
-    {3, 8},
-    {7, 4},
-    {3, 4, 4},
-    {3, 3, 5},
-    {4, 3, 4},
-    {3, 2, 2, 4},
-    {3, 2, 2, 2, 2},
-}};
+// Han characters behind a number that make it an amount, of the numbers that nothing else proves.
+constexpr std::u32string_view kMeasures = U"人元块万千百个条年月日版级天位名次分多余米岁度楼";
 
 struct Element {
-  char c = 0;        // ASCII digit or small letter
-  bool gap = false;  // parted from the element before
-  bool exact = false;
+  char c = 0;            // ASCII digit or small letter
+  bool gap = false;      // parted from the element before
+  bool exact = false;    // as the fold lane has it
+  bool foreign = false;  // a numeral such as 一
   uint64_t start = 0;
   uint64_t end = 0;
+
+  bool IsDigit() const { return c >= '0' && c <= '9'; }
 };
 
-// Digits and letters of a text with nothing between them but what may part a number.
-struct Field {
-  std::vector<Element> elements;
-  size_t context = 0;  // so many of them only tell what stands before the first
-  bool open = false;   // the text ends here and more may follow
-  bool trailing_gap = false;
+// The digits and letters from a byte on, read as they are asked for.
+class Window {
+ public:
+  Window(const OriginalText& text, uint64_t at) : cursor_(text, at), final_(text.final) {}
 
-  bool IsDigit(size_t i) const { return elements[i].c >= '0' && elements[i].c <= '9'; }
-  // Whether nothing continues a number that ends before element `end`.
-  bool RightIsFree(size_t end) const {
-    return end < elements.size() ? elements[end].gap : (!open || trailing_gap);
+  // Null when what may be part of a number ends before element `i`, at most kNumberWidthMax.
+  const Element* At(size_t i) {
+    while (count_ <= i) {
+      if (ended_) return nullptr;
+      Read();
+    }
+    return &elements_[i];
+  }
+  // Once At() gave null: whether that is because the text has not arrived, and what is known then.
+  bool open() const { return open_; }
+  bool trailing_gap() const { return gap_ > 0; }
+  // The character that ended the elements; 0 at the end of the text.
+  char32_t ended_by() const { return ended_by_; }
+
+  Lane LaneOf(size_t count) const {
+    Lane lane = Lane::kExact;
+    for (size_t i = 0; i < count; ++i) {
+      const Element& element = elements_[i];
+      Lane own = element.exact ? Lane::kExact : Lane::kFold;
+      if (i > 0 && element.start > elements_[i - 1].end) own = Lane::kFold;
+      if (i > 0 && element.gap) own = Lane::kSkeleton;
+      if (element.foreign) own = Lane::kDigits;
+      lane = std::max(lane, own);
+    }
+    return lane;
+  }
+
+ private:
+  void Read() {
+    Glyph glyph;
+    while (cursor_.Next(glyph)) {
+      if (glyph.vanishes) continue;
+      if (glyph.IsDigit()) {
+        for (const char digit : glyph.numeral.digits()) Put(digit, glyph);
+        return;
+      }
+      if (glyph.IsLetter()) {
+        Put(SmallLetter(glyph.ascii), glyph);
+        return;
+      }
+      if (glyph.MayPart() && ++gap_ <= kNumberGapMax) continue;
+      ended_ = true;
+      ended_by_ = gap_ > 0 ? 0 : glyph.folded;
+      return;
+    }
+    ended_ = true;
+    open_ = !final_;
+  }
+
+  void Put(char c, const Glyph& glyph) {
+    // One character may bring two digits: there is room for one more than is asked for.
+    elements_[count_++] = {c,           gap_ > 0, glyph.exact, glyph.IsForeignDigit(),
+                           glyph.start, glyph.end};
+    gap_ = 0;
+  }
+
+  TextCursor cursor_;
+  bool final_;
+  std::array<Element, kNumberWidthMax + 3> elements_;
+  size_t count_ = 0;
+  int gap_ = 0;
+  bool ended_ = false;
+  bool open_ = false;
+  char32_t ended_by_ = 0;
+};
+
+// What stands in front of a byte, as far as a number that begins there asks.
+struct Front {
+  std::string touching;           // digits and small letters, the nearest last
+  bool touching_foreign = false;  // the nearest is a numeral such as 一
+  bool digit_behind_gap = false;  // nothing touches, but a digit stands behind what may part digits
+  bool fraction = false;          // 0.
+
+  Front(const OriginalText& text, uint64_t at) {
+    TextCursor cursor(text, at);
+    Glyph glyph;
+    int gap = 0;
+    bool point = false;
+    for (int read = 0; read < kLookBackCharacters && cursor.Previous(glyph); ++read) {
+      if (glyph.vanishes) continue;
+      const bool digit = glyph.IsDigit();
+      if (gap > 0) {
+        if (digit && !digit_behind_gap) {
+          digit_behind_gap = true;
+          if (!point || gap > 1 || glyph.ascii != '0') return;
+          fraction = true;
+          continue;
+        }
+        // A digit before the 0 makes it another number.
+        if (digit_behind_gap) {
+          fraction = !digit;
+          return;
+        }
+        if (!glyph.MayPart() || ++gap > kNumberGapMax) return;
+        continue;
+      }
+      if (!digit && !glyph.IsLetter()) {
+        if (!touching.empty() || !glyph.MayPart()) return;
+        point = glyph.ascii == '.';
+        gap = 1;
+        continue;
+      }
+      if (touching.empty()) touching_foreign = glyph.IsForeignDigit();
+      const std::string_view digits = glyph.numeral.digits();
+      if (digit) {
+        touching.insert(0, digits);
+      } else {
+        touching.insert(touching.begin(), SmallLetter(glyph.ascii));
+      }
+      if (touching.size() > kTouchingMax) return;
+    }
   }
 };
 
-bool MayPartDigits(char32_t c) {
-  switch (c) {
-    case '\n':
-    case ',':
-    case ';':
-    case 0x3001:  // ideographic comma
-      return false;
-    default:
-      return true;
-  }
+size_t GroupSize(char c) {
+  return static_cast<size_t>(c <= '9' ? c - '0' : c - 'A' + 10);
 }
 
-enum class Fit : uint8_t { kNo, kPartly, kWhole };  // kPartly: more text may complete it
+// Looks for numbers that begin at one byte.
+class Anchor {
+ public:
+  Anchor(const OriginalText& text, uint64_t at, ContextRule context)
+      : text_(text), at_(at), context_rule_(context), window_(text, at) {}
 
-// Whether the groups of the digits [first, last) are a way to write a mobile number, or the start
-// of one. `closed`: the last group is known to end here.
-bool MobileGroupsFit(const Field& field, size_t first, size_t last, bool closed) {
-  std::array<uint8_t, kMobileDigits> groups{};
-  size_t count = 0;
-  for (size_t i = first; i < last; ++i) {
-    if (i == first || field.elements[i].gap) ++count;
-    ++groups[count - 1];
+  Fit TryForm(const NumberForm& form, DetectorMatch& match);
+
+ private:
+  const Front& front() {
+    if (!front_.has_value()) front_.emplace(text_, at_);
+    return *front_;
   }
-  const auto fits = [&](std::span<const uint8_t> pattern) {
-    if (count > pattern.size()) return false;
-    for (size_t g = 0; g < count; ++g) {
-      if (groups[g] > pattern[g]) return false;
-      if (groups[g] < pattern[g] && (g + 1 < count || closed)) return false;
+
+  bool FrontIsFree(const NumberForm& form);
+  bool GroupsFit(const NumberForm& form, size_t count, bool closed);
+  bool HasContext(const NumberForm& form);
+  bool CouldBecome(const NumberForm& form, size_t count);
+  Fit FitBehind(const NumberForm& form);
+  std::string Characters(size_t count) {
+    std::string characters;
+    for (size_t i = 0; i < count; ++i) characters.push_back(window_.At(i)->c);
+    return characters;
+  }
+  // Whether each character is parted from the next, as far as is known.
+  bool IsSpaced() {
+    const Element* const second = window_.At(1);
+    return second != nullptr ? second->gap : window_.trailing_gap();
+  }
+
+  bool IsParted(size_t count) {
+    for (size_t i = 1; i < count; ++i) {
+      if (window_.At(i)->gap) return true;
+    }
+    return false;
+  }
+
+  const OriginalText& text_;
+  uint64_t at_;
+  ContextRule context_rule_;
+  Window window_;
+  std::optional<Front> front_;
+  Context context_asked_ = Context::kNone;
+  bool context_found_ = true;
+};
+
+bool Anchor::FrontIsFree(const NumberForm& form) {
+  const std::string& touching = front().touching;
+  const bool digits_only = window_.At(0)->IsDigit();
+  if (front().fraction && digits_only && form.context == Context::kNone) return false;
+  if (touching.empty()) return true;
+  const char nearest = touching.back();
+  if (nearest >= '0' && nearest <= '9') {
+    if (digits_only && front().touching_foreign != window_.At(0)->foreign) return true;
+    return form.detector == Detector::kCnMobile &&
+           (touching == "86" || touching == "0086" || touching == "0");
+  }
+  return digits_only &&
+         std::find(std::begin(kLabels), std::end(kLabels), touching) != std::end(kLabels);
+}
+
+// Whether the first `count` characters are grouped as the form may be, or as the start of it.
+// `closed`: the last group is known to end here.
+bool Anchor::GroupsFit(const NumberForm& form, size_t count, bool closed) {
+  if (form.parting == NumberForm::Parting::kAnyhow) return true;
+  std::array<size_t, kNumberWidthMax> groups{};
+  size_t used = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (i == 0 || window_.At(i)->gap) ++used;
+    ++groups[used - 1];
+  }
+  // Reading a listed way: group g, or 0 behind the last.
+  const auto fits = [&](auto size_of) {
+    for (size_t g = 0; g < used; ++g) {
+      const size_t size = size_of(g);
+      if (groups[g] > size) return false;
+      if (groups[g] < size && (g + 1 < used || closed)) return false;
     }
     return true;
   };
-  return std::any_of(kMobileGroups.begin(), kMobileGroups.end(), fits);
-}
-
-// Whether a mobile number may begin at element `first` as far as what touches it in front goes.
-bool MobileLeftIsFree(const Field& field, size_t first) {
-  std::string touching;
-  size_t i = first;
-  while (i > 0 && !field.elements[i].gap && touching.size() < kPrefixDigitsMax)
-    touching.insert(touching.begin(), field.elements[--i].c);
-  return touching.empty() || touching == "86" || touching == "0086";
-}
-
-// Whether a number parted after every digit goes on beyond [first, last): then it is another one.
-bool IsPartOfSpacedDigits(const Field& field, size_t first, size_t last) {
-  const bool spaced =
-      first + 1 < field.elements.size() ? field.elements[first + 1].gap : field.trailing_gap;
-  if (!spaced) return false;
-  return (first > 0 && field.IsDigit(first - 1)) ||
-         (last < field.elements.size() && field.IsDigit(last));
-}
-
-Fit FitMobile(const Field& field, size_t first) {
-  const size_t present = std::min(field.elements.size() - first, kMobileDigits);
-  if (field.elements[first].c != '1' || !MobileLeftIsFree(field, first)) return Fit::kNo;
-  for (size_t i = 0; i < present; ++i) {
-    if (!field.IsDigit(first + i)) return Fit::kNo;
+  const size_t width = form.pattern.size();
+  if (fits([&](size_t g) { return g == 0 ? width : 0; })) return true;
+  if (fits([&](size_t g) { return g < width ? size_t{1} : 0; })) return true;
+  for (size_t from = 0; from < form.groups.size();) {
+    const size_t end = std::min(form.groups.find(' ', from), form.groups.size());
+    const std::string_view way = form.groups.substr(from, end - from);
+    if (fits([&](size_t g) { return g < way.size() ? GroupSize(way[g]) : 0; })) return true;
+    from = end + 1;
   }
-  if (present > 1 && field.elements[first + 1].c < '3') return Fit::kNo;
-  const bool complete = present == kMobileDigits;
-  const bool at_end = first + present == field.elements.size();
-  if (!MobileGroupsFit(field, first, first + present, complete || (at_end && field.trailing_gap))) {
+  return false;
+}
+
+bool Anchor::HasContext(const NumberForm& form) {
+  if (form.context == Context::kNone || context_rule_ == ContextRule::kTakeForGranted) return true;
+  if (form.context != context_asked_) {
+    context_asked_ = form.context;
+    context_found_ = FindContext(text_, at_, form.context) != ContextFound::kNo;
+  }
+  return context_found_;
+}
+
+bool Anchor::CouldBecome(const NumberForm& form, size_t count) {
+  return form.detector != Detector::kCnIdCard || form.context != Context::kNone ||
+         CouldBecomeIdCard(Characters(count));
+}
+
+// What stands behind the last character decides whether the number ends there.
+Fit Anchor::FitBehind(const NumberForm& form) {
+  const size_t width = form.pattern.size();
+  const Element& last = *window_.At(width - 1);
+  const bool spaced = form.parting != NumberForm::Parting::kAnyhow && IsSpaced();
+  const bool parted =
+      spaced || (form.parting == NumberForm::Parting::kAsListedAlone && IsParted(width));
+  if (parted && front().digit_behind_gap) return Fit::kNo;
+  const Element* const next = window_.At(width);
+  if (next != nullptr) {
+    if (next->gap) return parted && next->IsDigit() ? Fit::kNo : Fit::kWhole;
+    return next->IsDigit() && next->foreign != last.foreign ? Fit::kWhole : Fit::kNo;
+  }
+  if (window_.open()) return window_.trailing_gap() && !parted ? Fit::kWhole : Fit::kPartly;
+  const bool amount = form.detector == Detector::kQqNumber && window_.ended_by() != 0 &&
+                      kMeasures.find(window_.ended_by()) != std::u32string_view::npos;
+  return amount ? Fit::kNo : Fit::kWhole;
+}
+
+Fit Anchor::TryForm(const NumberForm& form, DetectorMatch& match) {
+  const size_t width = form.pattern.size();
+  size_t count = 0;
+  for (const Element* element; count < width; ++count) {
+    element = window_.At(count);
+    if (element == nullptr) break;
+    if (!FitsPlace(form.pattern[count], element->c)) return Fit::kNo;
+    if (count == 0 && !FrontIsFree(form)) return Fit::kNo;
+  }
+  if (count < width) {
+    if (!window_.open() || !CouldBecome(form, count) ||
+        !GroupsFit(form, count, window_.trailing_gap()) || !HasContext(form)) {
+      return Fit::kNo;
+    }
+    // A number that is parted after each character and goes on in front is another one.
+    const bool spaced = form.parting != NumberForm::Parting::kAnyhow && IsSpaced();
+    return spaced && front().digit_behind_gap ? Fit::kNo : Fit::kPartly;
+  }
+  if (!GroupsFit(form, width, true) || !Validate(form.detector, Characters(width)) ||
+      !HasContext(form)) {
     return Fit::kNo;
   }
-  if (IsPartOfSpacedDigits(field, first, first + present)) return Fit::kNo;
-  if (!at_end) return complete && field.elements[first + present].gap ? Fit::kWhole : Fit::kNo;
-  if (!field.open) return complete ? Fit::kWhole : Fit::kNo;
-  // One more digit behind a number that is parted after each makes it another one.
-  const bool spaced = field.elements[first + 1 < field.elements.size() ? first + 1 : first].gap;
-  return complete && field.trailing_gap && !spaced ? Fit::kWhole : Fit::kPartly;
-}
-
-Fit FitIdCard(const Field& field, size_t first) {
-  if (first > 0 && !field.elements[first].gap) return Fit::kNo;
-  const size_t present = std::min(field.elements.size() - first, kIdCardDigits);
-  std::string number;
-  for (size_t i = 0; i < present; ++i) {
-    const char c = field.elements[first + i].c;
-    if (!field.IsDigit(first + i) && !(i == kIdCardDigits - 1 && c == 'x')) return Fit::kNo;
-    number.push_back(c);
+  const Fit fit = FitBehind(form);
+  if (fit == Fit::kWhole) {
+    match = {form.detector, {at_, window_.At(width - 1)->end}, window_.LaneOf(width)};
   }
-  if (present == kIdCardDigits) {
-    if (!Validate(Detector::kCnIdCard, number)) return Fit::kNo;
-    if (field.RightIsFree(first + present)) return Fit::kWhole;
-    return first + present == field.elements.size() && field.open ? Fit::kPartly : Fit::kNo;
-  }
-  return field.open && CouldBecomeIdCard(number) ? Fit::kPartly : Fit::kNo;
-}
-
-Lane LaneOf(const Field& field, size_t first, size_t last) {
-  Lane lane = Lane::kExact;
-  for (size_t i = first; i < last; ++i) {
-    const Element& element = field.elements[i];
-    if (i > first && element.gap) return Lane::kSkeleton;
-    if (!element.exact || (i > first && element.start != field.elements[i - 1].end)) {
-      lane = Lane::kFold;
-    }
-  }
-  return lane;
-}
-
-// Appends the numbers in a field, and returns from where one could still grow.
-uint64_t ReadField(const Field& field, DetectorSet detectors, uint64_t nowhere,
-                   std::vector<NumberMatch>& matches) {
-  uint64_t hold = nowhere;
-  for (size_t first = field.context; first < field.elements.size(); ++first) {
-    if (!field.IsDigit(first)) continue;
-    for (const Detector detector : {Detector::kCnIdCard, Detector::kCnMobile}) {
-      if ((detectors & DetectorBit(detector)) == 0) continue;
-      const bool id_card = detector == Detector::kCnIdCard;
-      const Fit fit = id_card ? FitIdCard(field, first) : FitMobile(field, first);
-      const size_t digits = id_card ? kIdCardDigits : kMobileDigits;
-      if (fit == Fit::kNo) continue;
-      const uint64_t start = field.elements[first].start;
-      if (fit == Fit::kPartly) {
-        hold = std::min(hold, start);
-      } else {
-        matches.push_back({detector,
-                           {start, field.elements[first + digits - 1].end},
-                           LaneOf(field, first, first + digits)});
-      }
-    }
-  }
-  return hold;
-}
-
-bool IsAlphanumeric(const FoldUnit& unit) {
-  return unit.kind == Kind::kSignificant && EdgeOf(unit.c) != Edge::kOpen;
-}
-
-Element MakeElement(const FoldUnit& unit, bool gap) {
-  return {static_cast<char>(unit.c), gap, unit.end - unit.start == 1, unit.start, unit.end};
-}
-
-// What stands before the digit at `from`, as far as it matters; true when that is parted from it.
-bool ReadContext(const OriginalText& text, uint64_t from, Field& field) {
-  FoldCursor cursor(text, from);
-  FoldUnit unit;
-  bool from_is_parted = false;
-  int gap = 0;
-  for (int read = 0; field.elements.size() < kPrefixDigitsMax && read <= kLookBackCharacters;
-       ++read) {
-    if (!cursor.Previous(unit)) break;
-    if (unit.kind == Kind::kNothing) continue;
-    if (unit.kind == Kind::kSeparator && MayPartDigits(unit.c) && ++gap <= kNumberGapMax) continue;
-    if (!IsAlphanumeric(unit)) break;
-    (field.elements.empty() ? from_is_parted : field.elements.front().gap) = gap > 0;
-    field.elements.insert(field.elements.begin(), MakeElement(unit, false));
-    gap = 0;
-  }
-  field.context = field.elements.size();
-  return from_is_parted;
+  return fit;
 }
 
 }  // namespace
 
-uint64_t FindNumbers(const OriginalText& text, uint64_t from, DetectorSet detectors, bool one_run,
-                     std::vector<NumberMatch>& matches) {
-  thread_local Field field;
-  // One absurdly long number must not keep its memory for ever.
-  if (field.elements.capacity() > kElementsKept) field.elements = {};
-  field.elements.clear();
-  field.open = false;
-  field.trailing_gap = false;
-  int gap = ReadContext(text, from, field) ? 1 : 0;
-  FoldCursor cursor(text, from);
-  FoldUnit unit;
-  bool letter_seen = false;
-  const auto close = [&] {
-    ReadField(field, detectors, text.end(), matches);
-    field.elements.clear();
-    field.context = 0;
-    gap = 0;
-  };
-  while (cursor.Next(unit)) {
-    if (unit.kind == Kind::kNothing) continue;
-    // A letter may end an ID card; what follows it only tells whether it does.
-    const bool run_ends = one_run && letter_seen;
-    if (IsAlphanumeric(unit)) {
-      field.elements.push_back(MakeElement(unit, gap > 0));
-      gap = 0;
-      letter_seen = letter_seen || EdgeOf(unit.c) == Edge::kLetter;
-      if (!run_ends) continue;
-    } else if (!run_ends && unit.kind == Kind::kSeparator && MayPartDigits(unit.c) &&
-               ++gap <= kNumberGapMax) {
-      continue;
+DetectorSet FindNumbersAt(const OriginalText& text, uint64_t at, DetectorSet detectors,
+                          ContextRule context, std::vector<DetectorMatch>& matches) {
+  DetectorSet undecided = 0;
+  Anchor anchor(text, at, context);
+  const std::span<const NumberForm> forms = NumberForms();
+  for (size_t i = 0; i < forms.size();) {
+    const Detector detector = forms[i].detector;
+    DetectorMatch longest;
+    bool partly = false;
+    for (; i < forms.size() && forms[i].detector == detector; ++i) {
+      if ((detectors & DetectorBit(detector)) == 0) continue;
+      DetectorMatch match;
+      const Fit fit = anchor.TryForm(forms[i], match);
+      partly = partly || fit == Fit::kPartly;
+      if (fit == Fit::kWhole && match.span.end > longest.span.end) longest = match;
     }
-    close();
-    if (run_ends || (one_run && unit.kind != Kind::kSeparator)) return text.end();
+    if (partly) {
+      undecided |= DetectorBit(detector);
+    } else if (longest.detector != Detector::kNone) {
+      matches.push_back(longest);
+    }
   }
-  field.open = !text.final;
-  field.trailing_gap = gap > 0;
-  return ReadField(field, detectors, text.end(), matches);
+  return undecided;
 }
 
 }  // namespace weir::rules

@@ -1,10 +1,15 @@
-// Where the detectors' numbers stand in a text.
+// The detectors' numbers in a text: the forms of number_form.h, written in whatever digits.
 //
-// A number is a sequence of digits (full-width, enclosed and other digits count as the ASCII digit
-// they fold to) that may be parted by up to kNumberGapMax spaces, dashes, dots and the like, never
-// by commas, enumeration marks or line ends, which part the entries of lists. It may touch Han
-// characters, but no further digit or ASCII letter. A parted mobile number must be parted in one of
-// the ways in which people write them, or after every digit: 1500 2000 300 is a list of prices.
+// A number is a sequence of digits and letters that may be parted by up to kNumberGapMax spaces,
+// dashes, dots and the like in a row, never by commas, enumeration marks or line ends, which part
+// the entries of lists. numeral_table.h says what is a digit. It may touch Han characters, but no
+// further digit of its script (a number in ASCII digits may touch 一, and one in Chinese 1) and no
+// letter but those of a label in front: tel13812345678. A parted number must be parted in one of
+// the ways in which people write its kind, or after every digit: 1500 2000 300 is a list of prices.
+//
+// Whether a number begins at a byte depends on at most kLookBackCharacters before it and on what
+// follows until that decides; more text never changes a decision. That is what makes streams find
+// what the whole finds.
 //
 // Pure functions, thread-safe.
 #pragma once
@@ -19,25 +24,22 @@
 namespace weir::rules {
 
 inline constexpr int kNumberGapMax = 3;
-// No detector takes fewer digits in a row, so shorter runs need no look.
-inline constexpr uint32_t kNumberDigitsMin = 11;
 
-struct NumberMatch {
+struct DetectorMatch {
   Detector detector = Detector::kNone;
   Span span;
   Lane lane = Lane::kExact;
 };
 
-// Bit i: Detector(i).
-using DetectorSet = uint32_t;
-constexpr DetectorSet DetectorBit(Detector detector) {
-  return DetectorSet{1} << static_cast<unsigned>(detector);
-}
+// Whether something begins at a byte. kPartly: more text decides.
+enum class Fit : uint8_t { kNo, kPartly, kWhole };
 
-// Appends the numbers of `detectors` that begin at or behind byte `from` and are decided by the
-// text, ordered by start, and returns the byte from which a number could still grow; text.end() if
-// none could. With `one_run`, reading ends with the run of digits that begins at `from`.
-uint64_t FindNumbers(const OriginalText& text, uint64_t from, DetectorSet detectors, bool one_run,
-                     std::vector<NumberMatch>& matches);
+// How much a look at some text may assume.
+enum class ContextRule : uint8_t { kLookForIt, kTakeForGranted };
+
+// Appends the numbers of `detectors` that begin at byte `at`, a boundary between characters, the
+// longest of each detector, and returns the detectors that more text decides.
+DetectorSet FindNumbersAt(const OriginalText& text, uint64_t at, DetectorSet detectors,
+                          ContextRule context, std::vector<DetectorMatch>& matches);
 
 }  // namespace weir::rules

@@ -12,7 +12,7 @@
 #include "rules/check.h"
 #include "rules/compiled.h"
 #include "rules/concat.h"
-#include "rules/number_scan.h"
+#include "rules/detector.h"
 #include "rules/scanner.h"
 
 namespace weir::rules {
@@ -183,10 +183,10 @@ class Compiler {
 
   void AddDetector(const Matcher& matcher, uint32_t leaf) {
     kinds_ |= 4;
-    for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton}) {
+    for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton, Lane::kDigits}) {
       stats().lanes = static_cast<LaneSet>(stats().lanes | LaneBit(lane));
     }
-    Widen(matcher.detector == Detector::kCnIdCard ? 18 : 11);
+    Widen(WidthMax(matcher.detector));
     if (directions_ == kNoDirection) return;
     mixed_.detectors.push_back(matcher.detector);
     compiled_.detectors.push_back({matcher.detector, leaf, directions_});

@@ -4,7 +4,8 @@
 // What a stream may release is computed after each piece: every engine says from which byte a
 // match could still grow, and no findings begin before the least of these. In words: the longest
 // suffix that could become one, exactly. In expressions: the earliest start of any place their
-// programs are at. In numbers: the digits that could still become one. In parts of all and near:
+// programs are at. In detectors: the earliest
+// candidate that more text decides. In parts of all and near:
 // the same, as far as they could complete it. In undecided findings: where they begin.
 #include "rules/scanner.h"
 

@@ -43,13 +43,7 @@ void TextScan::Begin(const RuleSet::Compiled& compiled, DirectionSet direction, 
   direction_ = direction;
   whole_ = whole;
   running_ = compiled_->expressions.lanes();
-  detectors_ = 0;
-  for (const auto& use : compiled_->detectors) {
-    if ((use.directions & direction_) != 0) detectors_ |= DetectorBit(use.detector);
-  }
-  if (!compiled_->words.empty() || detectors_ != 0) {
-    running_ |= LaneBit(Lane::kSkeleton);
-  }
+  if (!compiled_->words.empty()) running_ |= LaneBit(Lane::kSkeleton);
   for (LaneText& lane_text : lanes_) lane_text.Clear();
   for (uint64_t& end : lane_ends_) end = 0;
   normalised_ = 0;
@@ -59,8 +53,14 @@ void TextScan::Begin(const RuleSet::Compiled& compiled, DirectionSet direction, 
       expressions_[static_cast<size_t>(which)].Begin(compiled_->expressions, which, direction_);
     }
   }
-  numbers_reported_.clear();
-  number_hold_ = kNowhere;
+  DetectorSet detectors = 0;
+  own_detectors_ = 0;
+  for (const auto& use : compiled_->detectors) {
+    if ((use.directions & direction_) == 0) continue;
+    detectors |= DetectorBit(use.detector);
+    if (!IsPart(use.leaf)) own_detectors_ |= DetectorBit(use.detector);
+  }
+  detector_scan_.Begin(detectors);
   hold_ = 0;
 }
 
@@ -68,12 +68,10 @@ absl::Status TextScan::Advance(const OriginalText& text, Occurrences& occurrence
   Normalise(text);
   FindWords(text, occurrences);
   WEIR_RETURN_IF_ERROR(FindExpressions(text, occurrences));
-  FindNumbersIn(text, occurrences);
+  FindDetected(text, occurrences);
   hold_ = std::min({words_.hold(), expression_hold_, text.end()});
-  for (const auto& use : compiled_->detectors) {
-    if ((use.directions & direction_) != 0 && !IsPart(use.leaf)) {
-      hold_ = std::min(hold_, number_hold_);
-    }
+  for (const DetectorScan::Pending& pending : detector_scan_.pending()) {
+    if ((pending.undecided & own_detectors_) != 0) hold_ = std::min(hold_, pending.at);
   }
   return absl::OkStatus();
 }
@@ -94,10 +92,14 @@ void TextScan::ListGrowing(const OriginalText& text, bool each,
               {match.leaf, start, match.ended ? start : Growing::kBehindText, match.open});
         });
   }
-  if (number_hold_ == kNowhere) return;
-  for (const auto& use : compiled_->detectors) {
-    if ((use.directions & direction_) == 0 || (!each && !IsPart(use.leaf))) continue;
-    growing.push_back({use.leaf, number_hold_, number_hold_, /*open=*/true});
+  for (const DetectorScan::Pending& pending : detector_scan_.pending()) {
+    for (const auto& use : compiled_->detectors) {
+      if ((use.directions & direction_) == 0 || (!each && !IsPart(use.leaf)) ||
+          (pending.undecided & DetectorBit(use.detector)) == 0) {
+        continue;
+      }
+      growing.push_back({use.leaf, pending.at, pending.at, /*open=*/false});
+    }
   }
 }
 
@@ -168,35 +170,16 @@ void TextScan::AddExpressionMatch(const OriginalText& text, Lane which, uint32_t
                   {lane(which).Origin(match.start), last + length});
 }
 
-void TextScan::FindNumbersIn(const OriginalText& text, Occurrences& occurrences) {
-  if (detectors_ == 0) return;
-  const uint64_t undecided = std::exchange(number_hold_, kNowhere);
-  const LaneText& skeleton = lane(Lane::kSkeleton);
-  numbers_.clear();
-  if (whole_) {
-    for (const uint64_t run : skeleton.number_runs())
-      FindNumbers(text, run, detectors_, true, numbers_);
-  } else {
-    const uint64_t from = std::min(undecided, skeleton.first_digit());
-    if (from < text.end()) {
-      const uint64_t hold = FindNumbers(text, from, detectors_, false, numbers_);
-      if (hold < text.end()) number_hold_ = hold;
-    }
-  }
-  for (const NumberMatch& number : numbers_) {
-    const auto same = [&](const NumberMatch& other) {
-      return other.detector == number.detector && other.span.start == number.span.start;
-    };
-    if (std::any_of(numbers_reported_.begin(), numbers_reported_.end(), same)) continue;
-    if (!whole_) numbers_reported_.push_back(number);
+void TextScan::FindDetected(const OriginalText& text, Occurrences& occurrences) {
+  detected_.clear();
+  detector_scan_.Advance(text, detected_);
+  for (const DetectorMatch& match : detected_) {
     for (const auto& use : compiled_->detectors) {
-      if (use.detector == number.detector && (use.directions & direction_) != 0) {
-        occurrences.Add(text, use.leaf, number.lane, number.detector, number.span);
+      if (use.detector == match.detector && (use.directions & direction_) != 0) {
+        occurrences.Add(text, use.leaf, match.lane, match.detector, match.span);
       }
     }
   }
-  std::erase_if(numbers_reported_,
-                [&](const NumberMatch& number) { return number.span.start < number_hold_; });
 }
 
 uint64_t TextScan::ExceptionHold(const OriginalText& text, uint32_t exception) const {
@@ -214,7 +197,9 @@ uint64_t TextScan::LaneTail(Lane which) const {
 }
 
 uint64_t TextScan::Undecided(const OriginalText& text) const {
-  uint64_t first = words_.KeepFrom(std::min(text.end(), number_hold_));
+  uint64_t first = text.end();
+  if (!detector_scan_.pending().empty()) first = detector_scan_.pending().front().at;
+  first = words_.KeepFrom(first);
   for (const Lane which : kExpressionLanes) {
     if (!Runs(which)) continue;
     const uint64_t tail = LaneTail(which);

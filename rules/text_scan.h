@@ -1,6 +1,6 @@
 // Everything that looks for matches in one text: its lanes, the words and expressions in them, and
-// the numbers. The text is the original or what was decoded from it; a whole scan brings it at
-// once, a stream piece by piece.
+// what detectors know. The text is the original or what was decoded from it; a whole scan brings it
+// at once, a stream piece by piece.
 //
 // Not thread-safe; steady state allocates nothing.
 #pragma once
@@ -11,10 +11,10 @@
 #include <absl/status/status.h>
 
 #include "rules/compiled.h"
+#include "rules/detector_scan.h"
 #include "rules/expression_index.h"
 #include "rules/fold_cursor.h"
 #include "rules/lane_text.h"
-#include "rules/number_scan.h"
 #include "rules/occurrences.h"
 #include "rules/scanner.h"
 #include "rules/word_scan.h"
@@ -61,7 +61,7 @@ class TextScan {
                                       Occurrences& occurrences);
   void AddExpressionMatch(const OriginalText& text, Lane lane, uint32_t use, Span match,
                           Occurrences& occurrences);
-  void FindNumbersIn(const OriginalText& text, Occurrences& occurrences);
+  void FindDetected(const OriginalText& text, Occurrences& occurrences);
 
   LaneText& lane(Lane which) { return lanes_[static_cast<size_t>(which)]; }
   const LaneText& lane(Lane which) const { return lanes_[static_cast<size_t>(which)]; }
@@ -82,11 +82,9 @@ class TextScan {
   std::vector<uint32_t> candidates_;
   uint64_t expression_hold_ = 0;
 
-  static constexpr uint64_t kNowhere = ~uint64_t{0};
-  DetectorSet detectors_ = 0;  // that rules of this direction name
-  std::vector<NumberMatch> numbers_;
-  std::vector<NumberMatch> numbers_reported_;  // that the next look at the digits finds again
-  uint64_t number_hold_ = kNowhere;
+  DetectorScan detector_scan_;
+  DetectorSet own_detectors_ = 0;  // that a rule of this direction names, not as a part
+  std::vector<DetectorMatch> detected_;
 
   uint64_t hold_ = 0;
 };

@@ -127,7 +127,7 @@ TEST_F(JudgeTest, MasksWordsWhole) {
 TEST_F(JudgeTest, MasksNumbersPartly) {
   Judge judge(*bundle_, subject_, Direction::kAnswer);
   EXPECT_EQ(JudgeWhole(judge, "电话13800138000。").text, "电话138****8000。");
-  EXPECT_EQ(JudgeWhole(judge, "身份证11010519491231002X。").text, "身份证110105********002X。");
+  EXPECT_EQ(JudgeWhole(judge, "身份证11010519491231002X。").text, "身份证1***************2X。");
   EXPECT_EQ(JudgeWhole(judge, "查订单12345号。").text, "查［已屏蔽］。");
 }
 

@@ -1,0 +1,123 @@
+#include "rules/number_form.h"
+
+#include <algorithm>
+
+namespace weir::rules {
+namespace {
+
+using enum NumberForm::Parting;
+using enum Detector;
+
+constexpr std::string_view kMobileGroups = "38 74 344 335 434 3224 32222";
+constexpr std::string_view kEightGroups = "44 35 53 2222";
+
+// Numbers and prefixes: the public telephone plan, ISO/IEC 7812 and the issuers' own rules, the
+// documents' own numbering since they became electronic.
+constexpr NumberForm kForms[] = {
+    {kCnIdCard, "N################X", kAnyhow, "", Context::kNone},
+    {kCnIdCard, "N##############", kAsListed, "663 6333", Context::kIdCard},
+    {kCnMobile, "1T#########", kAsListed, kMobileGroups, Context::kNone},
+    {kCnLandline, "010########", kAsListed, "38 344", Context::kNone},
+    {kCnLandline, "02D########", kAsListed, "38 344", Context::kNone},
+    {kCnLandline, "0T#########", kAsListed, "47 434", Context::kNone},
+    {kCnLandline, "0T##########", kAsListed, "48 444", Context::kNone},
+    {kHkMacauTaiwanPhone, "852P#######", kAsListed, "38 344", Context::kPhone},
+    {kHkMacauTaiwanPhone, "8536#######", kAsListed, "38 344", Context::kPhone},
+    {kHkMacauTaiwanPhone, "8869########", kAsListed, "39 3333 3324 345", Context::kPhone},
+    {kBankCard, "62##############", kAsListedAlone, "4444 6A", Context::kNone},
+    {kBankCard, "62###############", kAsListedAlone, "44441 6B", Context::kNone},
+    {kBankCard, "62################", kAsListedAlone, "44442 6C", Context::kNone},
+    {kBankCard, "62#################", kAsListedAlone, "44443 6D", Context::kNone},
+    {kBankCard, "81##############", kAsListedAlone, "4444 6A", Context::kNone},
+    {kBankCard, "81###############", kAsListedAlone, "44441 6B", Context::kNone},
+    {kBankCard, "81################", kAsListedAlone, "44442 6C", Context::kNone},
+    {kBankCard, "81#################", kAsListedAlone, "44443 6D", Context::kNone},
+    {kBankCard, "4###############", kAsListedAlone, "4444", Context::kNone},
+    {kBankCard, "5F##############", kAsListedAlone, "4444", Context::kNone},
+    {kBankCard, "2###############", kAsListedAlone, "4444", Context::kNone},
+    {kBankCard, "35##############", kAsListedAlone, "4444", Context::kNone},
+    {kBankCard, "34#############", kAsListedAlone, "465", Context::kNone},
+    {kBankCard, "37#############", kAsListedAlone, "465", Context::kNone},
+    {kCnUscc, "UU######UUUUUUUUUU", kAsListedAlone, "44442 2691 666 8A", Context::kNone},
+    {kCnPassport, "g########", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "e########", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "eL#######", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "14#######", kAsListed, "333", Context::kPassport},
+    {kCnPassport, "15#######", kAsListed, "333", Context::kPassport},
+    {kCnPassport, "d########", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "de#######", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "s########", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "se#######", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "p########", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "pe#######", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "h########", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "k########", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "kj#######", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "ma#######", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "mb#######", kAnyhow, "", Context::kPassport},
+    {kHkMacauPermit, "h########", kAnyhow, "", Context::kHkMacauPermit},
+    {kHkMacauPermit, "h##########", kAnyhow, "", Context::kHkMacauPermit},
+    {kHkMacauPermit, "m########", kAnyhow, "", Context::kHkMacauPermit},
+    {kHkMacauPermit, "m##########", kAnyhow, "", Context::kHkMacauPermit},
+    {kHkMacauPermit, "c########", kAnyhow, "", Context::kHkMacauPermit},
+    {kHkMacauPermit, "cL#######", kAnyhow, "", Context::kHkMacauPermit},
+    {kHkMacauPermit, "w########", kAnyhow, "", Context::kHkMacauPermit},
+    {kTaiwanPermit, "########", kAsListed, kEightGroups, Context::kTaiwanPermit},
+    {kTaiwanPermit, "##########Z", kAsListed, "A1", Context::kTaiwanPermit},
+    {kTaiwanPermit, "l########", kAnyhow, "", Context::kTaiwanPermit},
+    {kTaiwanPermit, "t########", kAnyhow, "", Context::kTaiwanPermit},
+    {kCnResidencePermit, "ZZZ############", kAnyhow, "", Context::kResidencePermit},
+    {kCnMilitaryId, "######", kAsListed, "33", Context::kMilitaryId},
+    {kCnMilitaryId, "#######", kAsListed, "34", Context::kMilitaryId},
+    {kCnMilitaryId, "########", kAsListed, "44", Context::kMilitaryId},
+    {kImei, "###############", kAsListed, "2661", Context::kDevice},
+    {kQqNumber, "N####", kAsListed, "", Context::kQq},
+    {kQqNumber, "N#####", kAsListed, "", Context::kQq},
+    {kQqNumber, "N######", kAsListed, "", Context::kQq},
+    {kQqNumber, "N#######", kAsListed, "44", Context::kQq},
+    {kQqNumber, "N########", kAsListed, "333", Context::kQq},
+    {kQqNumber, "N#########", kAsListed, "334 343 433", Context::kQq},
+    {kQqNumber, "N##########", kAsListed, "344", Context::kQq},
+};
+
+constexpr bool AllFit() {
+  return std::all_of(std::begin(kForms), std::end(kForms),
+                     [](const NumberForm& form) { return form.pattern.size() <= kNumberWidthMax; });
+}
+static_assert(AllFit());
+
+}  // namespace
+
+std::span<const NumberForm> NumberForms() {
+  return kForms;
+}
+
+bool FitsPlace(char place, char c) {
+  const bool digit = c >= '0' && c <= '9';
+  switch (place) {
+    case '#':
+      return digit;
+    case 'N':
+      return digit && c != '0';
+    case 'T':
+      return digit && c >= '3';
+    case 'D':
+      return digit && c != '6';
+    case 'F':
+      return c >= '1' && c <= '5';
+    case 'P':
+      return digit && c >= '4';
+    case 'X':
+      return digit || c == 'x';
+    case 'L':
+      return !digit && c != 'i' && c != 'o';
+    case 'Z':
+      return !digit;
+    case 'U':
+      return digit || (c != 'i' && c != 'o' && c != 's' && c != 'v' && c != 'z');
+    default:
+      return place == c;
+  }
+}
+
+}  // namespace weir::rules
