@@ -31,7 +31,7 @@ constexpr std::array<DetectorRow, kDetectorCount> kDetectors = {{
     {"mac-address", 17},
     {"wechat-id", 25},
     {"qq-number", 11},
-    {"secret", 8192},
+    {"secret", 4096},
 }};
 
 // First two digits of a region that issues resident ID cards (83: residence permits of people from

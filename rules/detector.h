@@ -86,9 +86,9 @@ bool Validate(Detector detector, std::string_view candidate);
 // Whether some valid ID card begins with `digits`, which are fewer than it has.
 bool CouldBecomeIdCard(std::string_view digits);
 
-// The text that replaces a match of the detector: "1***************1X", "138****5678". Never shows
-// more than first and last characters that the detector's row allows; empty where no part may be
-// shown. `match` is the matched text as the user wrote it (full-width digits and separators
+// The text that replaces a match of the detector: "1***************2X", "138****5678". Empty where
+// no part may be shown: for detectors without an agreed mask, and for a match that stands encoded
+// in the text. `match` is the matched text as the user wrote it (full-width digits and separators
 // included).
 std::string Mask(Detector detector, std::string_view match);
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "rules/detector.h"
+#include "rules/detector_scan.h"
 #include "rules/text_cursor.h"
 
 namespace weir::rules {
@@ -139,6 +140,8 @@ std::string Mask(Detector detector, std::string_view match) {
   const MaskRow* const row = std::find_if(std::begin(kRows), std::end(kRows),
                                           [&](const MaskRow& r) { return r.detector == detector; });
   if (row == std::end(kRows)) return {};
+  // Of text that stands encoded, the ends could show what the mask should hide.
+  if (!MatchesAll(detector, match)) return {};
   switch (row->shown) {
     case Shown::kEnds:
       return MaskEnds(match, row->head, row->tail);

@@ -18,9 +18,7 @@
 // Letters that look like digits (O, l) are not digits here: a run of digits is proof, and proof has
 // to be more than looks. Nor are homophones (衣 for 一): that is the pinyin lane's.
 //
-// Detectors. A candidate is a maximal run of kDigits with kNothing and at most kSeparatorRunMax
-// kSeparator characters in a row between them. A run that is longer than the number sought may be a
-// list of them: numbers then begin and end where a separator stood.
+// number_scan.h says which runs of these are numbers.
 //
 // Constant data, built by the compiler: no start-up cost, 29 KB. Thread-safe.
 #pragma once

@@ -47,7 +47,7 @@ constexpr KeyForm kKeyForms[] = {
 };
 constexpr size_t kWordMax = 264;  // prefix and body, and one more
 
-constexpr size_t kTokenMax = 4096;  // of a JSON web token
+constexpr size_t kTokenMax = 2048;  // of a JSON web token
 constexpr size_t kTokenPartMin = 8;
 constexpr size_t kValueMin = 20;  // of random text behind a word
 constexpr size_t kValueMax = 256;

@@ -20,7 +20,7 @@ namespace weir::rules {
 
 inline constexpr size_t kMailLocalMax = 64;
 // A key longer than this is reported up to here.
-inline constexpr size_t kSecretMax = 8192;
+inline constexpr size_t kSecretMax = 4096;
 
 // As FindNumbersAt().
 DetectorSet FindTokensAt(const OriginalText& text, uint64_t at, DetectorSet detectors,

@@ -205,6 +205,11 @@ TEST(DetectorTest, StreamsFindTheSameInRandomTexts) {
       }
     }
     SCOPED_TRACE(testing::PrintToString(text));
+    for (const Finding& finding : ScanWhole(*all, text)) {
+      EXPECT_TRUE(
+          MatchesAll(finding.detector, text.substr(finding.start, finding.end - finding.start)))
+          << Describe(finding, text);
+    }
     for (int many = 0; many < 3; ++many) {
       std::vector<size_t> cuts;
       for (size_t at = 0; at < text.size(); ++at) {
@@ -276,8 +281,10 @@ TEST(DetectorTest, MasksAreText) {
       }
     }
   }
-  EXPECT_EQ(Mask(Detector::kBankCard, "1234"), "****");
-  EXPECT_EQ(Mask(Detector::kCnMobile, "⑬⑧⑫⑬⑭⑮⑯"), "⑬⑧******⑮⑯");
+  EXPECT_EQ(Mask(Detector::kCnMobile, "⑬⑧①②③④⑤⑥⑦⑧"), "⑬⑧****⑤⑥⑦⑧");
+  // What does not match as it stands, encoded say, shows nothing.
+  EXPECT_EQ(Mask(Detector::kBankCard, "1234"), "");
+  EXPECT_EQ(Mask(Detector::kCnMobile, "%31%33%38%31%32%33%34%35%36%37%38"), "");
 }
 
 // What a stream holds of text in which nothing stands is at most a word or the beginning of one.

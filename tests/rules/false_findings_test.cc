@@ -15,9 +15,17 @@
 namespace weir::rules {
 namespace {
 
-// Of 10,000 texts, the ones in which a rule may find something. 8 of the 12 in all 21,004 hold a
-// mobile number, as they should be found to.
-constexpr double kFindingsPer10000Max = 6.0;
+// Of 10,000 texts, the ones in which a rule may find something other than a contact.
+constexpr double kFindingsPer10000Max = 2.5;
+
+// Rules that find how to reach somebody: numbers of telephones, of WeChat and QQ, mail addresses.
+// Descriptions of apps end in them, so here finding is right; each bound is what stands in the
+// texts.
+const std::map<std::string, int>& ContactsMax() {
+  static const auto* const kContactsMax = new std::map<std::string, int>{
+      {"PII-0020", 9}, {"PII-0030", 65}, {"PII-0310", 70}, {"PII-0320", 261}, {"PII-0330", 261}};
+  return *kContactsMax;
+}
 
 std::vector<std::string> ReadTexts(const std::string& path) {
   std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(("gzip -dc " + path).c_str(), "r"), pclose);
@@ -49,19 +57,23 @@ TEST(FalseFindingsTest, StarterPacksOnBenignTexts) {
   for (const std::string& text : texts) {
     std::vector<Finding> findings;
     ASSERT_TRUE(Scan(*rules, Direction::kPrompt, text, findings).ok());
-    texts_found += findings.empty() ? 0 : 1;
+    bool found = false;
     for (const Finding& finding : findings) {
       const std::string& id = rules->rule(finding.rule).id;
+      found = found || !ContactsMax().contains(id);
       if (++per_rule[id] <= 5) {
         std::printf("%s found \"%s\" in %.120s\n", id.c_str(),
                     text.substr(finding.start, finding.end - finding.start).c_str(), text.c_str());
       }
     }
+    texts_found += found ? 1 : 0;
   }
   const double rate = 1e4 * texts_found / static_cast<double>(texts.size());
   for (const auto& [id, count] : per_rule) std::printf("%s: %d findings\n", id.c_str(), count);
-  std::printf("%d of %zu texts: %.1f per 10,000\n", texts_found, texts.size(), rate);
+  std::printf("%d of %zu texts beside contacts: %.1f per 10,000\n", texts_found, texts.size(),
+              rate);
   EXPECT_LE(rate, kFindingsPer10000Max);
+  for (const auto& [id, most] : ContactsMax()) EXPECT_LE(per_rule[id], most) << id;
 }
 
 }  // namespace

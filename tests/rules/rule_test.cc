@@ -65,7 +65,7 @@ TEST(PackTest, StarterPacksCompile) {
   std::vector<Problem> problems;
   std::vector<Pack> packs = ParsePacks({kPacks}, problems);
   for (const Problem& problem : problems) ADD_FAILURE() << problem.ToString();
-  ASSERT_EQ(packs.size(), 3U);
+  ASSERT_EQ(packs.size(), 4U);
   const auto rule_set = RuleSet::Compile(std::move(packs), problems);
   for (const Problem& problem : problems) ADD_FAILURE() << problem.ToString();
   ASSERT_NE(rule_set, nullptr);
