@@ -1,5 +1,6 @@
 #include "gateway/admin_decisions.h"
 #include "gateway/admin_route.h"
+#include "gateway/admin_tiles.h"
 
 namespace weir::gateway {
 namespace {
@@ -18,6 +19,7 @@ const std::vector<AdminRoute>& AdminRoutes() {
   static const auto* const kRoutes = [] {
     auto* const routes = new std::vector<AdminRoute>;
     Add(DecisionRoutes(), *routes);
+    Add(TileRoutes(), *routes);
     routes->push_back({.method = "GET",
                        .path = "/admin/v1/openapi.json",
                        .name = "OpenApi",

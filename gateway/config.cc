@@ -502,6 +502,45 @@ void ReadRules(YamlMap& root, Config& config) {
   if (!root.Has("profiles")) config.bundle.profile_paths = {"config/profiles"};
 }
 
+void ReadWitness(YamlMap& map, Config& config) {
+  const std::string text = map.String("key", Need::kRequired);
+  absl::StatusOr<audit::VerifierKey> key = audit::VerifierKey::Parse(text);
+  if (!text.empty() && (!key.ok() || !key->is_witness())) {
+    Report(map, "key",
+           "must be the public key that the witness published, <name>+<8 hexadecimal digits>+"
+           "<base64>, of the type for cosignatures (`weir-verify keygen` prints such a key)");
+  }
+  // A witness is asked for one signature; one that takes longer is asked again.
+  Upstream upstream;
+  upstream.connect_timeout = std::chrono::seconds(2);
+  upstream.first_byte_timeout = std::chrono::seconds(5);
+  upstream.between_bytes_timeout = std::chrono::seconds(2);
+  upstream.idle_connections_max = 1;
+  const std::string url = map.String("url", Need::kRequired);
+  if (!url.empty()) {
+    const std::string wrong = ParseBaseUrl(url, upstream);
+    if (!wrong.empty()) Report(map, "url", wrong);
+  }
+  map.Close();
+  if (!key.ok()) return;
+  std::vector<audit::VerifierKey>& keys = config.ledger.witnesses;
+  if (std::find(keys.begin(), keys.end(), *key) != keys.end()) {
+    Report(map, "key", "stands here twice; a witness counts once");
+  }
+  keys.push_back(*key);
+  upstream.name = key->name();
+  config.witnesses.sites.push_back({*std::move(key), std::move(upstream)});
+}
+
+void ReadWitnesses(YamlMap& audit, Config& config) {
+  for (YamlMap& map : audit.Maps("witnesses", Need::kOptional)) ReadWitness(map, config);
+  const size_t count = config.witnesses.sites.size();
+  config.witnesses.quorum = ReadSize(audit, "quorum", 1, 100, count);
+  if (config.witnesses.quorum > count) {
+    Report(audit, "quorum", "must be at most the number of \"witnesses\"");
+  }
+}
+
 void ReadAudit(YamlMap& root, Config& config) {
   YamlMap audit = root.Map("audit", Need::kOptional);
   audit::LedgerOptions& ledger = config.ledger;
@@ -535,7 +574,19 @@ void ReadAudit(YamlMap& root, Config& config) {
                ": records of personal information that was handed on are kept for three years");
   }
   ledger.free_bytes_min = ReadSize(audit, "free_bytes_min", 0, 1024 * kGiB, ledger.free_bytes_min);
+  ReadWitnesses(audit, config);
   audit.Close();
+}
+
+bool SamePlan(const WitnessPlan& a, const WitnessPlan& b) {
+  return a.quorum == b.quorum &&
+         std::equal(a.sites.begin(), a.sites.end(), b.sites.begin(), b.sites.end(),
+                    [](const WitnessSite& x, const WitnessSite& y) {
+                      return x.key.ToString() == y.key.ToString() &&
+                             x.upstream.endpoint.tls == y.upstream.endpoint.tls &&
+                             x.upstream.host_field == y.upstream.host_field &&
+                             x.upstream.base_path == y.upstream.base_path;
+                    });
 }
 
 }  // namespace
@@ -606,7 +657,9 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& loade
           "limits");
   compare(timeouts(running.http) == timeouts(loaded.http), "timeouts");
   compare(running.upstream_ca_file == loaded.upstream_ca_file, "upstream_tls");
-  compare(ledger(running.ledger) == ledger(loaded.ledger), "audit");
+  compare(ledger(running.ledger) == ledger(loaded.ledger) &&
+              SamePlan(running.witnesses, loaded.witnesses),
+          "audit");
   return differences;
 }
 
@@ -623,6 +676,7 @@ void KeepWhatNeedsRestart(const Config& running, Config& loaded) {
   loaded.answer_bytes_max = running.answer_bytes_max;
   loaded.upstream_ca_file = running.upstream_ca_file;
   loaded.ledger = running.ledger;
+  loaded.witnesses = running.witnesses;
 }
 
 }  // namespace weir::gateway

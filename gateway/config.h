@@ -19,6 +19,7 @@
 #include "gateway/json.h"
 #include "gateway/staff.h"
 #include "gateway/upstream.h"
+#include "gateway/witness_client.h"
 #include "policy/bundle.h"
 #include "rules/rule.h"
 
@@ -51,7 +52,8 @@ struct Config {
   std::vector<Upstream> upstreams;
   policy::BundleSources bundle;
   std::vector<StaffMember> staff;
-  audit::LedgerOptions ledger;
+  audit::LedgerOptions ledger;  // with the keys of `witnesses`
+  WitnessPlan witnesses;
 
   const Upstream* FindUpstream(std::string_view name) const;
 };

@@ -28,6 +28,7 @@
 #include "gateway/exchange.h"
 #include "gateway/http.h"
 #include "gateway/log.h"
+#include "gateway/witness_client.h"
 #include "rules/status_macros.h"
 
 namespace weir::gateway {
@@ -43,6 +44,7 @@ constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::chrono::seconds kSweepEvery{10};
 constexpr std::chrono::seconds kFarewell{1};
 constexpr std::chrono::seconds kHandshakeTimeout{10};
+constexpr std::chrono::seconds kWitnessPatience{3};
 constexpr size_t kAdminBodyBytesMax = 1 << 20;
 
 // Coroutines do not throw; what would end one all the same is a failed allocation. The connection
@@ -174,6 +176,10 @@ class Server::State {
         ledger_archived_(
             metrics_.Gauge("weir_ledger_segments", "state=\"archived\"",
                            "Segments of the ledger that are closed, and of them archived.")),
+        ledger_unwitnessed_(metrics_.Gauge("weir_ledger_unwitnessed_records", "",
+                                           "Records that the quorum of witnesses has not cosigned "
+                                           "yet; 0 without witnesses.")),
+        witness_metrics_(metrics_, config_->witnesses),
         ledger_unsigned_(metrics_.Gauge("weir_ledger_unsigned_records", "",
                                         "Records that no signed checkpoint covers yet.")),
         snapshot_(std::move(snapshot)) {}
@@ -226,6 +232,8 @@ class Server::State {
   std::string archive_failure_;  // that was logged last; the admin plane's thread's
   const Metrics::Id ledger_segments_;
   const Metrics::Id ledger_archived_;
+  const Metrics::Id ledger_unwitnessed_;
+  const WitnessMetrics witness_metrics_;
   const Metrics::Id ledger_unsigned_;
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
 
@@ -242,6 +250,7 @@ class Server::State {
   std::optional<tcp::acceptor> admin_acceptor_;
   std::thread admin_thread_;
   std::unique_ptr<AdminDesk> desk_;
+  std::unique_ptr<WitnessClient> witnesses_;
 
   std::atomic<bool> draining_ = false;
   std::mutex reload_mu_;
@@ -262,6 +271,11 @@ absl::Status Server::State::Start() {
   WEIR_ASSIGN_OR_RETURN(ledger_, audit::Ledger::Open(config_->ledger));
   WEIR_ASSIGN_OR_RETURN(desk_, AdminDesk::Open(*ledger_, config_->ledger.dir,
                                                [this] { return snapshot_.load()->config; }));
+  if (!config_->witnesses.sites.empty()) {
+    WEIR_ASSIGN_OR_RETURN(witnesses_,
+                          WitnessClient::Start(config_->witnesses, *ledger_, config_->ledger.dir,
+                                               MakeDial(*client_tls_), witness_metrics_));
+  }
   WEIR_RETURN_IF_ERROR(OpenListeners());
   RecordService(fmt::format("The gateway has started with bundle {}.", bundle_digest()));
 
@@ -451,6 +465,9 @@ void Server::State::CountLedger() {
       !stats.archive_failure.empty()) {
     LogError("ledger.archive_failed", {{"why", stats.archive_failure}});
   }
+  metrics_.Set(ledger_unwitnessed_, config_->witnesses.sites.empty()
+                                        ? 0
+                                        : static_cast<double>(stats.size - stats.cosigned_size));
   metrics_.Set(ledger_unsigned_, static_cast<double>(stats.size - stats.checkpoint_size));
 }
 
@@ -520,6 +537,9 @@ absl::Status Server::State::Wait() {
   desk_.reset();
   if (ledger_ == nullptr) return absl::OkStatus();
   RecordService("The gateway has stopped in order.");
+  // What was recorded last is to be witnessed too, before nobody can for a while.
+  if (witnesses_ != nullptr) witnesses_->Finish(kWitnessPatience);
+  witnesses_.reset();
   return ledger_->Close();
 }
 

@@ -230,6 +230,11 @@ TEST_F(ConfigTest, EverythingIsRead) {
   EXPECT_EQ(config.ledger.segment_period, audit::SegmentPeriod::kDay);
   EXPECT_EQ(config.ledger.retention_days, 2'000U);
   EXPECT_EQ(config.ledger.content, audit::ContentMode::kNone);
+  ASSERT_EQ(config.witnesses.sites.size(), 2U);
+  EXPECT_EQ(config.witnesses.sites[0].key.name(), "witness.example/weir");
+  EXPECT_EQ(config.witnesses.sites[0].upstream.base_path, "/w");
+  EXPECT_EQ(config.witnesses.quorum, 1U);
+  EXPECT_EQ(config.ledger.witnesses.size(), 2U);
 }
 
 // Every key of the reference, those in comments too, is one that the loader knows.
@@ -239,7 +244,7 @@ TEST_F(ConfigTest, TheReferenceWithItsCommentedKeysLoads) {
   for (std::string line; std::getline(in, line);) {
     const size_t at = line.find("# ");
     if (at != std::string::npos && line.find_first_not_of(' ') == at) {
-      const size_t key = line.find_first_not_of("# ", at);
+      const size_t key = line.find_first_not_of("# -", at);
       const size_t end = line.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_", key);
       const bool is_key = end != std::string::npos && line[end] == ':' && end > key &&
                           (end + 1 == line.size() || line.find(' ', end + 2) == std::string::npos);
@@ -268,6 +273,7 @@ TEST_F(ConfigTest, TheReferenceWithItsCommentedKeysLoads) {
   EXPECT_EQ(config.admin.tls_key_file, "LICENSE");
   EXPECT_EQ(config.upstream_ca_file, "LICENSE");
   EXPECT_TRUE(config.demo_model);
+  EXPECT_EQ(config.witnesses.sites.at(0).upstream.host_field, "witness.example");
   EXPECT_EQ(config.bundle.apps.at(0).key_sha256[0], 0x2b);
   EXPECT_EQ(Identify(config.staff, "Bearer a-token-of-staff"), &config.staff.at(0));
 }
