@@ -497,6 +497,7 @@ void ReadRules(YamlMap& root, Config& config) {
   config.bundle.file = config.file;
   YamlMap rules = root.Map("rules", Need::kRequired);
   if (rules.present()) config.bundle.pack_paths = ReadPaths(rules, "packs", Need::kRequired);
+  config.bundle.rule_cache = rules.String("cache", Need::kOptional, "");
   rules.Close();
   config.bundle.profile_paths = ReadPaths(root, "profiles", Need::kOptional);
   if (!root.Has("profiles")) config.bundle.profile_paths = {"config/profiles"};

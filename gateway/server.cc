@@ -43,6 +43,7 @@ constexpr std::chrono::milliseconds kDrainTick{20};
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::chrono::seconds kSweepEvery{10};
 constexpr std::chrono::seconds kFarewell{1};
+constexpr std::chrono::seconds kRetiredCheckInterval{1};
 constexpr std::chrono::seconds kHandshakeTimeout{10};
 constexpr std::chrono::seconds kWitnessPatience{3};
 constexpr size_t kAdminBodyBytesMax = 1 << 20;
@@ -144,11 +145,23 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(
   if (!config) {
     return absl::InvalidArgumentError(fmt::format("The configuration {} is not usable.", file));
   }
+  const auto begun = std::chrono::steady_clock::now();
   std::shared_ptr<const policy::Bundle> bundle = policy::Bundle::Load(config->bundle, problems);
   if (bundle == nullptr) {
     return absl::InvalidArgumentError(
         fmt::format("The rules and profiles that {} names are not usable.", file));
   }
+  const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - begun);
+  const rules::RuleSet& rule_set = bundle->rule_set();
+  for (const std::string& problem : rule_set.cache_problems()) {
+    LogError("rules.cache", {{"problem", problem}});
+  }
+  LogInfo("rules.loaded", {{"bundle", std::string(bundle->digest())},
+                           {"rules", rule_set.rule_count()},
+                           {"memory_bytes", rule_set.memory_bytes()},
+                           {"milliseconds", taken.count()},
+                           {"from_cache", rule_set.from_cache()}});
   return std::make_shared<const Snapshot>(
       Snapshot{std::make_shared<const Config>(*std::move(config)), std::move(bundle)});
 }
@@ -165,6 +178,10 @@ class Server::State {
         reloads_(metrics_.Counter("weir_reloads_total", "result=\"loaded\"",
                                   "Reloads of configuration, rules and profiles.")),
         reloads_refused_(metrics_.Counter("weir_reloads_total", "result=\"refused\"", "")),
+        rules_(metrics_.Gauge("weir_rules", "", "Rules of the bundle in force.")),
+        rules_memory_(
+            metrics_.Gauge("weir_rules_memory_bytes", "",
+                           "Memory that the compiled rules of the bundle in force hold.")),
         ledger_open_(metrics_.Gauge("weir_ledger_open", "", "1 while decisions can be recorded.")),
         ledger_records_(metrics_.Gauge("weir_ledger_records", "", "Records in the ledger.")),
         ledger_queue_(metrics_.Gauge("weir_ledger_queue_records", "",
@@ -218,6 +235,8 @@ class Server::State {
   void CountLedger();
   absl::Status OpenListeners();
   void ReloadNow();
+  void CountRules();
+  void FreeRetired();
   void RecordService(std::string detail);
 
   const std::string config_file_;
@@ -226,6 +245,8 @@ class Server::State {
   const ExchangeMetrics ids_;
   const Metrics::Id reloads_;
   const Metrics::Id reloads_refused_;
+  const Metrics::Id rules_;
+  const Metrics::Id rules_memory_;
   const Metrics::Id ledger_open_;
   const Metrics::Id ledger_records_;
   const Metrics::Id ledger_queue_;
@@ -255,8 +276,9 @@ class Server::State {
   std::atomic<bool> draining_ = false;
   std::mutex reload_mu_;
   std::condition_variable reload_wanted_cv_;
-  bool reload_wanted_ = false;   // guarded by reload_mu_
-  bool reload_stopped_ = false;  // guarded by reload_mu_
+  bool reload_wanted_ = false;                            // guarded by reload_mu_
+  bool reload_stopped_ = false;                           // guarded by reload_mu_
+  std::vector<std::shared_ptr<const Snapshot>> retired_;  // of the reload thread
   std::thread reload_thread_;
 };
 
@@ -278,6 +300,7 @@ absl::Status Server::State::Start() {
   }
   WEIR_RETURN_IF_ERROR(OpenListeners());
   RecordService(fmt::format("The gateway has started with bundle {}.", bundle_digest()));
+  CountRules();
 
   for (const std::unique_ptr<Worker>& worker : workers_) {
     asio::co_spawn(worker->io, Accept(*worker), LogLost);
@@ -288,12 +311,18 @@ absl::Status Server::State::Start() {
   admin_thread_ = std::thread([this] { admin_io_.run(); });
   reload_thread_ = std::thread([this] {
     std::unique_lock lock(reload_mu_);
+    const auto called = [this] { return reload_wanted_ || reload_stopped_; };
     for (;;) {
-      reload_wanted_cv_.wait(lock, [this] { return reload_wanted_ || reload_stopped_; });
+      if (retired_.empty()) {
+        reload_wanted_cv_.wait(lock, called);
+      } else {
+        reload_wanted_cv_.wait_for(lock, kRetiredCheckInterval, called);
+      }
       if (reload_stopped_) return;
-      reload_wanted_ = false;
+      const bool wanted = std::exchange(reload_wanted_, false);
       lock.unlock();
-      ReloadNow();
+      if (wanted) ReloadNow();
+      FreeRetired();
       lock.lock();
     }
   });
@@ -499,10 +528,26 @@ void Server::State::ReloadNow() {
   }
   auto config = std::make_shared<Config>(*(*loaded)->config);
   KeepWhatNeedsRestart(*config_, *config);
-  snapshot_.store(std::make_shared<const Snapshot>(Snapshot{std::move(config), (*loaded)->bundle}));
+  retired_.push_back(snapshot_.exchange(
+      std::make_shared<const Snapshot>(Snapshot{std::move(config), (*loaded)->bundle})));
+  CountRules();
   metrics_.Increment(0, reloads_);
   LogInfo("reload.loaded", {{"bundle", bundle_digest()}});
   RecordService(fmt::format("Bundle {} is in force.", bundle_digest()));
+}
+
+void Server::State::CountRules() {
+  const rules::RuleSet& rule_set = snapshot_.load()->bundle->rule_set();
+  metrics_.Set(rules_, static_cast<double>(rule_set.rule_count()));
+  metrics_.Set(rules_memory_, static_cast<double>(rule_set.memory_bytes()));
+}
+
+// Rules that no exchange uses any more. Freeing 100,000 words takes some milliseconds, which the
+// thread of the last exchange would lose if it were the one to let go of them.
+void Server::State::FreeRetired() {
+  std::erase_if(retired_, [](const std::shared_ptr<const Snapshot>& snapshot) {
+    return snapshot.use_count() == 1 && snapshot->bundle.use_count() == 1;
+  });
 }
 
 // The gateway's own doings are records too. Nobody waits for them: when the ledger is closed, every

@@ -168,8 +168,9 @@ void CheckApps(const BundleSources& sources, const Bundle& bundle, std::vector<P
   }
 }
 
-std::shared_ptr<const rules::RuleSet> CompilePacks(const std::vector<std::string>& paths,
+std::shared_ptr<const rules::RuleSet> CompilePacks(const BundleSources& sources,
                                                    std::vector<Problem>& problems) {
+  const std::vector<std::string>& paths = sources.pack_paths;
   const size_t problems_before = problems.size();
   std::vector<rules::Pack> packs = rules::ParsePacks(paths, problems);
   if (problems.size() > problems_before) return nullptr;
@@ -180,7 +181,7 @@ std::shared_ptr<const rules::RuleSet> CompilePacks(const std::vector<std::string
                         "there is no rule to judge by: name at least one rule pack"});
     return nullptr;
   }
-  return rules::RuleSet::Compile(std::move(packs), problems);
+  return rules::RuleSet::Compile(std::move(packs), problems, sources.rule_cache);
 }
 
 }  // namespace
@@ -196,7 +197,7 @@ std::shared_ptr<const Bundle> Bundle::Load(const BundleSources& sources,
   bundle->apps_ = sources.apps;
   CheckModels(sources, problems);
   CheckApps(sources, *bundle, problems);
-  bundle->rule_set_ = CompilePacks(sources.pack_paths, problems);
+  bundle->rule_set_ = CompilePacks(sources, problems);
   if (problems.size() > problems_before) return nullptr;
   WEIR_CHECK(bundle->rule_set_ != nullptr);
 

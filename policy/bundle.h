@@ -40,6 +40,7 @@ struct App {
 struct BundleSources {
   std::vector<std::string> pack_paths;
   std::vector<std::string> profile_paths;  // empty: the built-in profile alone
+  std::string rule_cache;  // folder (rules/database_cache.h); empty: nothing is kept
   std::vector<Model> models;
   std::vector<App> apps;
   std::string file = "configuration";  // where models and apps are written, for problems

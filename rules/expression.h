@@ -43,6 +43,7 @@ class CharacterSet {
   bool empty() const { return ranges_.empty(); }
   size_t size() const;
   const std::vector<Range>& ranges() const { return ranges_; }
+  size_t memory_bytes() const { return sizeof(*this) + ranges_.capacity() * sizeof(Range); }
 
  private:
   std::vector<Range> ranges_;

@@ -1,7 +1,9 @@
 #include "rules/expression_index.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -9,6 +11,7 @@
 #include <re2/re2.h>
 
 #include "rules/concat.h"
+#include "rules/digest.h"
 
 namespace weir::rules {
 namespace {
@@ -29,43 +32,137 @@ LaneSet LanesOf(bool exact) {
                : static_cast<LaneSet>(LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton));
 }
 
+// RE2 does not tell bytes: an estimate from what it holds. An instruction has 16 bytes, and the
+// program is kept forwards and backwards; beside it stand the pattern and its syntax tree. The
+// states that RE2 keeps of matches (at most 8 MB an expression, of texts that need them) are not
+// part of it.
+size_t MemoryOf(const RE2& re2) {
+  constexpr size_t kInstructionBytes = 16;
+  constexpr size_t kFixedBytes = 2048;
+  const auto instructions = static_cast<size_t>(re2.ProgramSize());
+  return kFixedBytes + 2 * instructions * kInstructionBytes + 4 * re2.pattern().size();
+}
+
+constexpr unsigned kHyperscanFlags = HS_FLAG_PREFILTER | HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL;
+
+// Everything that decides what Hyperscan makes of the expressions `ids`.
+std::string CacheKey(const std::vector<ExpressionUse>& uses, const std::vector<uint32_t>& ids,
+                     bool exact) {
+  Digest digest;
+  digest.Add(std::string_view(hs_version()));
+  hs_platform_info_t platform{};
+  hs_populate_platform(&platform);
+  digest.Add(uint64_t{platform.tune});
+  digest.Add(uint64_t{platform.cpu_features});
+  digest.Add(uint64_t{kHyperscanFlags});
+  digest.Add(uint64_t{ids.size()});
+  for (const uint32_t id : ids) {
+    digest.Add(uint64_t{id});
+    digest.Add(std::string_view(VariantOf(uses[id].expression, exact).prefilter));
+  }
+  return digest.Finish();
+}
+
+void AppendNumber(uint32_t number, std::string& bytes) {
+  for (size_t i = 0; i < sizeof(number); ++i) {
+    bytes.push_back(static_cast<char>(static_cast<uint8_t>(number >> (8 * i))));
+  }
+}
+
+bool TakeNumber(std::string_view& bytes, uint32_t& number) {
+  if (bytes.size() < sizeof(number)) return false;
+  number = 0;
+  for (size_t i = 0; i < sizeof(number); ++i) {
+    number |= static_cast<uint32_t>(static_cast<uint8_t>(bytes[i])) << (8 * i);
+  }
+  bytes.remove_prefix(sizeof(number));
+  return true;
+}
+
+// A text that matches, if its word boundaries are taken to hold: with every repetition at its
+// greatest and the first of every choice, or at its least and the last.
+std::string SampleOf(const ExpressionVariant& variant, bool longest) {
+  std::string sample;
+  for (uint32_t at = 0; variant.program[at].kind != Instruction::Kind::kMatch;) {
+    const Instruction& instruction = variant.program[at];
+    if (instruction.kind == Instruction::Kind::kSet) {
+      const auto& ranges = variant.sets[instruction.other].ranges();
+      AppendUtf8(longest ? ranges.front().first : ranges.back().second, sample);
+    }
+    const bool other = instruction.kind == Instruction::Kind::kSplit && !longest;
+    at = other ? instruction.other : instruction.next;
+  }
+  return sample;
+}
+
 // What can be reached from a place without reading a character.
 struct Reach {
-  bool accepts = false;         // the end, past no condition
-  bool accepts_if = false;      // the end, past a word boundary
-  std::vector<uint32_t> reads;  // instructions that read a character
+  bool accepts = false;     // the end, past no condition
+  bool accepts_if = false;  // the end, past a word boundary
+  bool reads = false;       // an instruction that reads a character
 };
 
-Reach ReachFrom(const std::vector<Instruction>& program, uint32_t from) {
-  Reach reach;
-  std::vector<uint8_t> seen(program.size() * 2);
-  std::vector<std::pair<uint32_t, bool>> stack = {{from, false}};  // place, past a condition
-  while (!stack.empty()) {
-    const auto [place, conditional] = stack.back();
-    stack.pop_back();
-    if (std::exchange(seen[place * 2 + (conditional ? 1 : 0)], uint8_t{1}) != 0) continue;
-    const Instruction& instruction = program[place];
+// Of each place of a program. Programs have no loops: every way leads forward.
+std::vector<Reach> ReachOf(const std::vector<Instruction>& program) {
+  std::vector<Reach> reaches(program.size());
+  for (size_t at = program.size(); at-- > 0;) {
+    Reach& reach = reaches[at];
+    const Instruction& instruction = program[at];
     switch (instruction.kind) {
+      case Instruction::Kind::kMatch:
+        reach.accepts = true;
+        break;
       case Instruction::Kind::kSet:
-        reach.reads.push_back(place);
+        reach.reads = true;
         break;
-      case Instruction::Kind::kSplit:
-        stack.emplace_back(instruction.other, conditional);
-        stack.emplace_back(instruction.next, conditional);
+      case Instruction::Kind::kSplit: {
+        const Reach& other = reaches[instruction.other];
+        reach = reaches[instruction.next];
+        reach.accepts = reach.accepts || other.accepts;
+        reach.accepts_if = reach.accepts_if || other.accepts_if;
+        reach.reads = reach.reads || other.reads;
         break;
+      }
       case Instruction::Kind::kJump:
-        stack.emplace_back(instruction.next, conditional);
+        reach = reaches[instruction.next];
         break;
       case Instruction::Kind::kWordBoundary:
       case Instruction::Kind::kNoWordBoundary:
-        stack.emplace_back(instruction.next, true);
-        break;
-      case Instruction::Kind::kMatch:
-        (conditional ? reach.accepts_if : reach.accepts) = true;
+        reach = reaches[instruction.next];
+        reach.accepts_if = reach.accepts_if || reach.accepts;
+        reach.accepts = false;
         break;
     }
   }
-  return reach;
+  return reaches;
+}
+
+// The characters that can begin a match.
+CharacterSet FirstOf(const ExpressionVariant& variant) {
+  CharacterSet first;
+  std::vector<uint8_t> seen(variant.program.size());
+  std::vector<uint32_t> stack = {0};
+  while (!stack.empty()) {
+    const uint32_t at = stack.back();
+    stack.pop_back();
+    if (std::exchange(seen[at], uint8_t{1}) != 0) continue;
+    const Instruction& instruction = variant.program[at];
+    switch (instruction.kind) {
+      case Instruction::Kind::kSet:
+        first.Add(variant.sets[instruction.other]);
+        break;
+      case Instruction::Kind::kMatch:
+        break;
+      case Instruction::Kind::kSplit:
+        stack.push_back(instruction.other);
+        [[fallthrough]];
+      default:
+        stack.push_back(instruction.next);
+        break;
+    }
+  }
+  first.Normalise();
+  return first;
 }
 
 // Which places a step has been to. Shared by all machines of a thread: each step has its number.
@@ -102,7 +199,8 @@ void ExpressionIndex::DatabaseDeleter::operator()(hs_database* database) const {
   hs_free_database(database);
 }
 
-absl::Status ExpressionIndex::Build(std::vector<ExpressionUse> uses, ExpressionIndex& index) {
+absl::Status ExpressionIndex::Build(std::vector<ExpressionUse> uses, const DatabaseCache& cache,
+                                    ExpressionIndex& index) {
   index.uses_ = std::move(uses);
   RE2::Options options;
   options.set_log_errors(false);
@@ -121,22 +219,45 @@ absl::Status ExpressionIndex::Build(std::vector<ExpressionUse> uses, ExpressionI
   }
   for (const bool exact : {true, false}) {
     index.BuildMachine(exact);
-    if (absl::Status status = index.BuildDatabase(exact); !status.ok()) return status;
+    if (absl::Status status = index.BuildDatabase(exact, cache); !status.ok()) {
+      return status;
+    }
   }
+  // Everything is made from them now.
+  for (ExpressionUse& use : index.uses_) use.expression = Expression();
   return absl::OkStatus();
 }
 
-absl::Status ExpressionIndex::BuildDatabase(bool exact) {
-  constexpr unsigned kFlags = HS_FLAG_PREFILTER | HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL;
-  std::vector<const char*> patterns;
-  std::vector<unsigned> flags;
-  std::vector<unsigned> ids;
+absl::Status ExpressionIndex::BuildDatabase(bool exact, const DatabaseCache& cache) {
+  std::vector<uint32_t> ids;
   for (uint32_t i = 0; i < uses_.size(); ++i) {
-    if ((uses_[i].lanes & LanesOf(exact)) == 0) continue;
-    patterns.push_back(VariantOf(uses_[i].expression, exact).prefilter.c_str());
-    flags.push_back(kFlags);
-    ids.push_back(i);
+    if ((uses_[i].lanes & LanesOf(exact)) != 0) ids.push_back(i);
   }
+  if (ids.empty()) return absl::OkStatus();
+  const std::string key = cache.enabled() ? CacheKey(uses_, ids, exact) : "";
+  if (cache.enabled()) {
+    const absl::Status loaded = LoadDatabase(exact, cache, key);
+    if (loaded.ok()) {
+      ++cache_use_.loaded;
+      return loaded;
+    }
+    if (!absl::IsNotFound(loaded)) cache_use_.problems.emplace_back(loaded.message());
+  }
+  if (absl::Status status = CompileDatabase(exact, std::move(ids)); !status.ok()) return status;
+  ++cache_use_.made;
+  if (absl::Status status = AskKnownAnswers(exact); !status.ok()) return status;
+  if (!cache.enabled()) return absl::OkStatus();
+  const absl::Status stored = StoreDatabase(exact, cache, key);
+  if (!stored.ok()) cache_use_.problems.emplace_back(stored.message());
+  return absl::OkStatus();
+}
+
+absl::Status ExpressionIndex::CompileDatabase(bool exact, std::vector<uint32_t> ids) {
+  std::vector<const char*> patterns;
+  for (const uint32_t id : ids) {
+    patterns.push_back(VariantOf(uses_[id].expression, exact).prefilter.c_str());
+  }
+  std::vector<unsigned> flags(ids.size(), kHyperscanFlags);
   // A pattern that Hyperscan will not take is left to RE2 alone.
   while (!patterns.empty()) {
     hs_database_t* database = nullptr;
@@ -155,36 +276,114 @@ absl::Status ExpressionIndex::BuildDatabase(bool exact) {
     }
     unfiltered_[exact ? 0 : 1].push_back(ids[static_cast<size_t>(culprit)]);
     patterns.erase(patterns.begin() + culprit);
-    flags.erase(flags.begin() + culprit);
+    flags.pop_back();
     ids.erase(ids.begin() + culprit);
+  }
+  return absl::OkStatus();
+}
+
+// A payload is the number of unfiltered uses, each of them, and the serialised database, if any.
+absl::Status ExpressionIndex::StoreDatabase(bool exact, const DatabaseCache& cache,
+                                            std::string_view key) const {
+  const std::vector<uint32_t>& unfiltered = unfiltered_[exact ? 0 : 1];
+  std::string payload;
+  AppendNumber(static_cast<uint32_t>(unfiltered.size()), payload);
+  for (const uint32_t use : unfiltered) AppendNumber(use, payload);
+  if (database(exact) != nullptr) {
+    char* bytes = nullptr;
+    size_t size = 0;
+    if (hs_serialize_database(database(exact), &bytes, &size) != HS_SUCCESS) {
+      return absl::InternalError("Hyperscan cannot serialise its database for the rule cache");
+    }
+    // Hyperscan's allocator, which nobody changes.
+    const std::unique_ptr<char, decltype(&std::free)> owner(bytes, &std::free);
+    payload.append(bytes, size);
+  }
+  return cache.Store(key, payload);
+}
+
+absl::Status ExpressionIndex::LoadDatabase(bool exact, const DatabaseCache& cache,
+                                           std::string_view key) {
+  absl::StatusOr<std::string> payload = cache.Load(key);
+  if (!payload.ok()) return payload.status();
+  const auto refuse = [](std::string_view why) {
+    return absl::DataLossError(Concat("a cached database of expressions is not used: ", why));
+  };
+  std::string_view rest = *payload;
+  uint32_t count = 0;
+  if (!TakeNumber(rest, count) || count > uses_.size()) return refuse("it is malformed");
+  std::vector<uint32_t> unfiltered(count);
+  for (uint32_t& use : unfiltered) {
+    if (!TakeNumber(rest, use) || use >= uses_.size()) return refuse("it is malformed");
+  }
+  if (!rest.empty()) {
+    hs_database_t* database = nullptr;
+    const hs_error_t error = hs_deserialize_database(rest.data(), rest.size(), &database);
+    if (error != HS_SUCCESS) return refuse(Concat("Hyperscan refuses it with code ", error));
+    databases_[exact ? 0 : 1].reset(database);
+  }
+  unfiltered_[exact ? 0 : 1] = std::move(unfiltered);
+  const absl::Status answers = AskKnownAnswers(exact);
+  if (answers.ok()) return answers;
+  databases_[exact ? 0 : 1].reset();
+  unfiltered_[exact ? 0 : 1].clear();
+  return refuse(std::string(answers.message()));
+}
+
+// Each expression must be a candidate in texts that it matches but for word boundaries.
+absl::Status ExpressionIndex::AskKnownAnswers(bool exact) const {
+  hs_scratch_t* scratch = nullptr;
+  if (database(exact) != nullptr && hs_alloc_scratch(database(exact), &scratch) != HS_SUCCESS) {
+    return absl::ResourceExhaustedError("no memory for Hyperscan's scratch space");
+  }
+  const std::unique_ptr<hs_scratch_t, hs_error_t (*)(hs_scratch_t*)> owner(scratch,
+                                                                           hs_free_scratch);
+  std::vector<uint32_t> candidates;
+  for (uint32_t i = 0; i < uses_.size(); ++i) {
+    if ((uses_[i].lanes & LanesOf(exact)) == 0) continue;
+    for (const bool longest : {false, true}) {
+      const std::string sample = SampleOf(VariantOf(uses_[i].expression, exact), longest);
+      candidates.clear();
+      if (absl::Status status = AllCandidates(exact, sample, scratch, candidates); !status.ok()) {
+        return status;
+      }
+      if (std::find(candidates.begin(), candidates.end(), i) != candidates.end()) continue;
+      return absl::DataLossError(
+          Concat("Hyperscan does not find an expression in a text that it matches: \"",
+                 VariantOf(uses_[i].expression, exact).pattern, "\""));
+    }
   }
   return absl::OkStatus();
 }
 
 void ExpressionIndex::BuildMachine(bool exact) {
   ExpressionMachine& machine = machines_[exact ? 0 : 1];
+  std::map<std::vector<CharacterSet::Range>, uint32_t> set_numbers;  // most are used many times
   for (uint32_t i = 0; i < uses_.size(); ++i) {
     machine.entries.push_back(ExpressionMachine::kNoEntry);
-    CharacterSet& first = machine.firsts.emplace_back();
+    machine.firsts.emplace_back();
     if ((uses_[i].lanes & LanesOf(exact)) == 0) continue;
     const ExpressionVariant& variant = VariantOf(uses_[i].expression, exact);
-    const auto place_base = static_cast<uint32_t>(machine.places.size());
-    const auto set_base = static_cast<uint32_t>(machine.sets.size());
-    machine.entries.back() = place_base;
-    for (uint32_t at = 0; at < variant.program.size(); ++at) {
-      const Reach reach = ReachFrom(variant.program, at);
+    const std::vector<Reach> reaches = ReachOf(variant.program);
+    const auto base = static_cast<uint32_t>(machine.places.size());
+    machine.entries.back() = base;
+    for (size_t at = 0; at < variant.program.size(); ++at) {
+      const Reach& reach = reaches[at];
       ExpressionMachine::Place place{variant.program[at], i, reach.accepts, reach.accepts_if,
-                                     reach.accepts_if || !reach.reads.empty()};
-      place.instruction.next += place_base;
-      place.instruction.other +=
-          place.instruction.kind == Instruction::Kind::kSet ? set_base : place_base;
+                                     reach.accepts_if || reach.reads};
+      place.instruction.next += base;
+      place.instruction.other += base;
+      if (place.instruction.kind == Instruction::Kind::kSet) {
+        const CharacterSet& set = variant.sets[variant.program[at].other];
+        const auto [number, is_new] =
+            set_numbers.try_emplace(set.ranges(), static_cast<uint32_t>(machine.sets.size()));
+        if (is_new) machine.sets.push_back(set);
+        place.instruction.other = number->second;
+      }
       machine.places.push_back(place);
     }
-    machine.sets.insert(machine.sets.end(), variant.sets.begin(), variant.sets.end());
-    for (const uint32_t read : ReachFrom(variant.program, 0).reads) {
-      first.Add(variant.sets[variant.program[read].other]);
-    }
-    first.Normalise();
+    CharacterSet& first = machine.firsts.back();
+    first = FirstOf(variant);
     if (first.size() > kStarterSetSizeMax) {
       machine.wide_starters.push_back(i);
       continue;
@@ -192,30 +391,36 @@ void ExpressionIndex::BuildMachine(bool exact) {
     for (const auto& [low, high] : first.ranges()) {
       for (char32_t c = low; c <= high; ++c) machine.starters[c].push_back(i);
     }
+    first = CharacterSet();  // only wide starters are asked
   }
+  machine.places.shrink_to_fit();
+}
+
+// Appends the uses that may match in the text of some lane, in any order and several times.
+absl::Status ExpressionIndex::AllCandidates(bool exact, std::string_view text, hs_scratch* scratch,
+                                            std::vector<uint32_t>& candidates) const {
+  candidates.insert(candidates.end(), unfiltered_[exact ? 0 : 1].begin(),
+                    unfiltered_[exact ? 0 : 1].end());
+  if (database(exact) == nullptr || text.empty()) return absl::OkStatus();
+  if (text.size() > std::numeric_limits<unsigned>::max()) {
+    return absl::InvalidArgumentError("a text of more than 4 GB cannot be scanned in one piece");
+  }
+  const hs_error_t error = hs_scan(
+      database(exact), text.data(), static_cast<unsigned>(text.size()), 0, scratch,
+      [](unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
+        static_cast<std::vector<uint32_t>*>(context)->push_back(id);
+        return 0;
+      },
+      &candidates);
+  if (error == HS_SUCCESS) return absl::OkStatus();
+  return absl::InternalError(Concat("Hyperscan failed with code ", error));
 }
 
 absl::Status ExpressionIndex::Prefilter(Lane lane, std::string_view text, hs_scratch* scratch,
                                         std::vector<uint32_t>& candidates) const {
-  const bool exact = lane == Lane::kExact;
   const size_t before = candidates.size();
-  candidates.insert(candidates.end(), unfiltered_[exact ? 0 : 1].begin(),
-                    unfiltered_[exact ? 0 : 1].end());
-  if (database(exact) != nullptr && !text.empty()) {
-    if (text.size() > std::numeric_limits<unsigned>::max()) {
-      return absl::InvalidArgumentError("a text of more than 4 GB cannot be scanned in one piece");
-    }
-    const hs_error_t error = hs_scan(
-        database(exact), text.data(), static_cast<unsigned>(text.size()), 0, scratch,
-        [](unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
-          static_cast<std::vector<uint32_t>*>(context)->push_back(id);
-          return 0;
-        },
-        &candidates);
-    if (error != HS_SUCCESS) {
-      return absl::InternalError(Concat("Hyperscan failed with code ", error));
-    }
-  }
+  absl::Status status = AllCandidates(lane == Lane::kExact, text, scratch, candidates);
+  if (!status.ok()) return status;
   const auto begin = candidates.begin() + static_cast<ptrdiff_t>(before);
   std::sort(begin, candidates.end());
   candidates.erase(std::unique(begin, candidates.end()), candidates.end());
@@ -242,23 +447,24 @@ bool ExpressionIndex::MatchesAll(uint32_t use, Lane lane, std::string_view text)
 }
 
 size_t ExpressionIndex::memory_bytes() const {
-  size_t bytes = 0;
-  for (const auto& database : databases_) {
+  size_t bytes = uses_.capacity() * sizeof(ExpressionUse) + matchers_.capacity() * sizeof(Matchers);
+  for (const Database& database : databases_) {
     size_t size = 0;
     if (database != nullptr) hs_database_size(database.get(), &size);
     bytes += size;
   }
   for (const ExpressionMachine& machine : machines_) {
-    bytes += machine.places.size() * sizeof(ExpressionMachine::Place);
-    for (const CharacterSet& set : machine.sets) {
-      bytes += sizeof(set) + set.ranges().size() * sizeof(CharacterSet::Range);
-    }
+    bytes += machine.places.capacity() * sizeof(ExpressionMachine::Place) +
+             machine.entries.capacity() * sizeof(uint32_t) +
+             machine.wide_starters.capacity() * sizeof(uint32_t);
+    for (const CharacterSet& set : machine.sets) bytes += set.memory_bytes();
+    for (const CharacterSet& set : machine.firsts) bytes += set.memory_bytes();
+    bytes += machine.starters.capacity() * (sizeof(*machine.starters.begin()) + 1);
+    for (const auto& [c, uses] : machine.starters) bytes += uses.capacity() * sizeof(uint32_t);
   }
   for (const Matchers& matchers : matchers_) {
     for (const auto& re2 : matchers.variants) {
-      // RE2 does not tell bytes; an instruction of its program has 16 and is kept forwards and
-      // backwards.
-      if (re2 != nullptr) bytes += sizeof(RE2) + static_cast<size_t>(re2->ProgramSize()) * 32;
+      if (re2 != nullptr) bytes += MemoryOf(*re2);
     }
   }
   return bytes;

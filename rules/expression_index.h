@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
 
+#include "rules/database_cache.h"
 #include "rules/expression.h"
 #include "rules/lane_text.h"
 #include "rules/rule.h"
@@ -64,7 +66,9 @@ class ExpressionIndex {
   ExpressionIndex& operator=(ExpressionIndex&&) noexcept;
   ~ExpressionIndex();
 
-  static absl::Status Build(std::vector<ExpressionUse> uses, ExpressionIndex& index);
+  // Takes Hyperscan's databases from `cache` where it has them, and leaves them there.
+  static absl::Status Build(std::vector<ExpressionUse> uses, const DatabaseCache& cache,
+                            ExpressionIndex& index);
 
   bool empty() const { return uses_.empty(); }
   LaneSet lanes() const { return lanes_; }
@@ -83,21 +87,38 @@ class ExpressionIndex {
 
   size_t memory_bytes() const;
 
+  // How many databases were made and how many came from the cache, and what was wrong with it:
+  // sentences.
+  struct CacheUse {
+    uint32_t made = 0;
+    uint32_t loaded = 0;
+    std::vector<std::string> problems;
+  };
+  const CacheUse& cache_use() const { return cache_use_; }
+
  private:
   struct DatabaseDeleter {
     void operator()(hs_database* database) const;
   };
+  using Database = std::unique_ptr<hs_database, DatabaseDeleter>;
   struct Matchers;  // RE2 of one use, per variant
 
-  absl::Status BuildDatabase(bool exact);
+  absl::Status BuildDatabase(bool exact, const DatabaseCache& cache);
+  absl::Status CompileDatabase(bool exact, std::vector<uint32_t> ids);
+  absl::Status LoadDatabase(bool exact, const DatabaseCache& cache, std::string_view key);
+  absl::Status StoreDatabase(bool exact, const DatabaseCache& cache, std::string_view key) const;
+  absl::Status AskKnownAnswers(bool exact) const;
+  absl::Status AllCandidates(bool exact, std::string_view text, hs_scratch* scratch,
+                             std::vector<uint32_t>& candidates) const;
   void BuildMachine(bool exact);
 
   std::vector<ExpressionUse> uses_;
   std::vector<Matchers> matchers_;
   LaneSet lanes_ = 0;
-  std::unique_ptr<hs_database, DatabaseDeleter> databases_[2];
+  Database databases_[2];
   std::vector<uint32_t> unfiltered_[2];  // uses that Hyperscan would not take
   ExpressionMachine machines_[2];
+  CacheUse cache_use_;
 };
 
 // One lane of one stream.

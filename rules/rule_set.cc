@@ -4,15 +4,12 @@
 #include <atomic>
 #include <utility>
 
-#include <absl/strings/escaping.h>
-#include <absl/strings/string_view.h>
 #include <hs/hs.h>
-#include <openssl/evp.h>
 
-#include "rules/check.h"
 #include "rules/compiled.h"
 #include "rules/concat.h"
 #include "rules/detector.h"
+#include "rules/digest.h"
 #include "rules/scanner.h"
 
 namespace weir::rules {
@@ -67,8 +64,9 @@ absl::Status CheckHyperscan() {
 // Turns rules into leaves, words, expressions and what combines them.
 class Compiler {
  public:
-  Compiler(RuleSet::Compiled& compiled, std::vector<Problem>& problems)
-      : compiled_(compiled), problems_(problems) {}
+  Compiler(RuleSet::Compiled& compiled, const std::string& cache_folder,
+           std::vector<Problem>& problems)
+      : compiled_(compiled), cache_(cache_folder), problems_(problems) {}
 
   absl::Status Run() {
     static const absl::Status hyperscan = CheckHyperscan();
@@ -78,7 +76,7 @@ class Compiler {
       for (const Rule& rule : pack.rules) AddRule(rule);
     }
     compiled_.words = WordIndex::Build(std::move(words_));
-    return ExpressionIndex::Build(std::move(expressions_), compiled_.expressions);
+    return ExpressionIndex::Build(std::move(expressions_), cache_, compiled_.expressions);
   }
 
  private:
@@ -218,6 +216,7 @@ class Compiler {
   }
 
   RuleSet::Compiled& compiled_;
+  const DatabaseCache cache_;
   std::vector<Problem>& problems_;
   std::string file_;
   std::vector<WordUse> words_;
@@ -231,69 +230,30 @@ class Compiler {
   uint32_t kinds_ = 0;  // bit set of the kinds of matchers seen
 };
 
-// Hashes values so that no two different sets give one sequence of bytes: each text is preceded by
-// its length.
-class Digest {
- public:
-  Digest() : hash_(EVP_MD_CTX_new()) {
-    WEIR_CHECK(hash_ != nullptr && EVP_DigestInit_ex(hash_, EVP_sha256(), nullptr) == 1);
-  }
-  Digest(const Digest&) = delete;  // owns the OpenSSL context
-  Digest& operator=(const Digest&) = delete;
-  ~Digest() { EVP_MD_CTX_free(hash_); }
+void AddTo(Digest& digest, const Matcher& matcher) {
+  digest.Add(static_cast<uint64_t>(matcher.kind));
+  digest.Add(matcher.words);
+  digest.Add(matcher.regex);
+  digest.Add(Name(matcher.detector));
+  digest.Add(uint64_t{matcher.lanes});
+  digest.Add(uint64_t{matcher.within});
+  digest.Add(uint64_t{matcher.children.size()});
+  for (const Matcher& child : matcher.children) AddTo(digest, child);
+}
 
-  void Add(uint64_t number) {
-    uint8_t bytes[8];
-    for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(number >> (8 * i));
-    Update(bytes, sizeof(bytes));
-  }
-  void Add(std::string_view text) {
-    Add(uint64_t{text.size()});
-    Update(text.data(), text.size());
-  }
-  void Add(const std::vector<std::string>& texts) {
-    Add(uint64_t{texts.size()});
-    for (const std::string& text : texts) Add(text);
-  }
-  void Add(const Matcher& matcher) {
-    Add(static_cast<uint64_t>(matcher.kind));
-    Add(matcher.words);
-    Add(matcher.regex);
-    Add(Name(matcher.detector));
-    Add(uint64_t{matcher.lanes});
-    Add(uint64_t{matcher.within});
-    Add(uint64_t{matcher.children.size()});
-    for (const Matcher& child : matcher.children) Add(child);
-  }
-  void Add(const Rule& rule) {
-    Add(rule.id);
-    Add(rule.category);
-    Add(static_cast<uint64_t>(rule.severity));
-    Add(static_cast<uint64_t>(rule.status));
-    Add(static_cast<uint64_t>(rule.direction));
-    Add(rule.match);
-    Add(uint64_t{rule.except.has_value()});
-    if (!rule.except.has_value()) return;
-    Add(rule.except->words);
-    Add(uint64_t{rule.except->lanes});
-    Add(uint64_t{rule.except->within});
-  }
-
-  std::string Finish() {
-    uint8_t hash[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    WEIR_CHECK(EVP_DigestFinal_ex(hash_, hash, &length) == 1);
-    return Concat("sha256:", absl::BytesToHexString(
-                                 absl::string_view(reinterpret_cast<const char*>(hash), length)));
-  }
-
- private:
-  void Update(const void* bytes, size_t count) {
-    WEIR_CHECK(EVP_DigestUpdate(hash_, bytes, count) == 1);
-  }
-
-  EVP_MD_CTX* hash_;
-};
+void AddTo(Digest& digest, const Rule& rule) {
+  digest.Add(rule.id);
+  digest.Add(rule.category);
+  digest.Add(static_cast<uint64_t>(rule.severity));
+  digest.Add(static_cast<uint64_t>(rule.status));
+  digest.Add(static_cast<uint64_t>(rule.direction));
+  AddTo(digest, rule.match);
+  digest.Add(uint64_t{rule.except.has_value()});
+  if (!rule.except.has_value()) return;
+  digest.Add(rule.except->words);
+  digest.Add(uint64_t{rule.except->lanes});
+  digest.Add(uint64_t{rule.except->within});
+}
 
 std::string DigestOf(const std::vector<Pack>& packs) {
   Digest digest;
@@ -302,9 +262,9 @@ std::string DigestOf(const std::vector<Pack>& packs) {
     digest.Add(pack.name);
     digest.Add(pack.version);
     digest.Add(uint64_t{pack.rules.size()});
-    for (const Rule& rule : pack.rules) digest.Add(rule);
+    for (const Rule& rule : pack.rules) AddTo(digest, rule);
   }
-  return digest.Finish();
+  return Concat("sha256:", HexOf(digest.Finish()));
 }
 
 // Runs the rule's own tests, in every direction that it looks at.
@@ -348,14 +308,15 @@ RuleSet::RuleSet(std::unique_ptr<const Compiled> compiled) : compiled_(std::move
 RuleSet::~RuleSet() = default;
 
 std::shared_ptr<const RuleSet> RuleSet::Compile(std::vector<Pack> packs,
-                                                std::vector<Problem>& problems) {
+                                                std::vector<Problem>& problems,
+                                                const std::string& cache_folder) {
   static std::atomic<uint64_t> serials = 0;
   auto compiled = std::make_unique<Compiled>();
   compiled->packs = std::move(packs);
   compiled->serial = ++serials;
   compiled->digest = DigestOf(compiled->packs);
   const size_t problems_before = problems.size();
-  if (const absl::Status status = Compiler(*compiled, problems).Run(); !status.ok()) {
+  if (const absl::Status status = Compiler(*compiled, cache_folder, problems).Run(); !status.ok()) {
     const std::string file = compiled->packs.empty() ? "" : compiled->packs.front().file;
     problems.push_back({file, 0, std::string(status.message())});
     return nullptr;
@@ -385,6 +346,14 @@ const std::vector<Pack>& RuleSet::packs() const {
 }
 std::string_view RuleSet::digest() const {
   return compiled_->digest;
+}
+
+const std::vector<std::string>& RuleSet::cache_problems() const {
+  return compiled_->expressions.cache_use().problems;
+}
+bool RuleSet::from_cache() const {
+  const ExpressionIndex::CacheUse& use = compiled_->expressions.cache_use();
+  return use.loaded > 0 && use.made == 0;
 }
 
 size_t RuleSet::memory_bytes() const {

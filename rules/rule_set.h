@@ -33,9 +33,11 @@ struct RuleStats {
 class RuleSet {
  public:
   // On failure, `problems` holds every rule test that did not come out as written and everything
-  // else that kept the set from compiling, and the result is null.
+  // else that kept the set from compiling, and the result is null. With a cache folder, what takes
+  // long is taken from there and left there (database_cache.h); the rules' tests run all the same.
   static std::shared_ptr<const RuleSet> Compile(std::vector<Pack> packs,
-                                                std::vector<Problem>& problems);
+                                                std::vector<Problem>& problems,
+                                                const std::string& cache_folder = "");
 
   RuleSet(const RuleSet&) = delete;  // Scans hold plain references to it.
   RuleSet& operator=(const RuleSet&) = delete;
@@ -49,6 +51,10 @@ class RuleSet {
 
   // "sha256:" + 64 hex digits over everything that decides what the set finds.
   std::string_view digest() const;
+
+  // Whether every database came from the cache; and what was wrong with the cache, to be logged.
+  bool from_cache() const;
+  const std::vector<std::string>& cache_problems() const;
 
   // Bytes held by databases, expressions and prefix sets.
   size_t memory_bytes() const;

@@ -158,6 +158,7 @@ TEST_F(ConfigTest, TheReferenceNamesTheDefaults) {
   EXPECT_EQ(b.api_key, "");
   EXPECT_EQ(sparse.bundle.models[0].upstream_model, "");
   EXPECT_EQ(sparse.bundle.profile_paths, reference.bundle.profile_paths);
+  EXPECT_EQ(sparse.bundle.rule_cache, "");
 }
 
 TEST_F(ConfigTest, TheDemonstrationLoads) {
@@ -222,6 +223,7 @@ TEST_F(ConfigTest, EverythingIsRead) {
   EXPECT_EQ(config.staff[1].roles, Roles{Role::kOperator});
   EXPECT_EQ(config.staff[1].token_sha256[0], 0x2b);
   EXPECT_THAT(config.bundle.profile_paths, ElementsAre("config/profiles/internal.yaml"));
+  EXPECT_EQ(config.bundle.rule_cache, "kept");
   EXPECT_EQ(config.ledger.origin, "logs.example.com/weir");
   EXPECT_EQ(config.ledger.durability, audit::Durability::kRelaxed);
   EXPECT_EQ(config.ledger.queue_records_max, 101U);
