@@ -58,7 +58,9 @@ struct RuleSet::Compiled {
   std::vector<uint32_t> mixed_of;      // rule -> mixed, or kAbsent
   std::vector<MixedRule> mixed;
 
-  WordIndex words;
+  WordIndex words;          // of lanes exact, fold and skeleton
+  WordIndex numeral_words;  // of lane digits, read as kNumerals
+  WordIndex leet_words;     // of lane skeleton, read as kLeet
   ExpressionIndex expressions;
   struct DetectorUse {
     Detector detector;

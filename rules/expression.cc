@@ -11,6 +11,7 @@
 #include "rules/concat.h"
 #include "rules/fold_table.h"
 #include "rules/lane_text.h"
+#include "rules/numeral_table.h"
 
 namespace weir::rules {
 namespace {
@@ -459,9 +460,9 @@ bool HasEmptySet(const Tree& tree) {
 
 // Replaces the characters of small sets by what the fold lane makes of them. A set too large to be
 // written by hand (., \S, \p{Han}) holds the folded forms of its members already.
-void FoldTree(Tree& tree) {
+void FoldTree(Tree& tree, bool numerals) {
   constexpr size_t kFoldedSetSizeMax = 256;
-  for (Tree& child : tree.children) FoldTree(child);
+  for (Tree& child : tree.children) FoldTree(child, numerals);
   if (tree.kind != Tree::Kind::kSet || tree.set.size() > kFoldedSetSizeMax) return;
   CharacterSet folded;
   for (const auto& [low, high] : tree.set.ranges()) {
@@ -469,6 +470,9 @@ void FoldTree(Tree& tree) {
       const FoldEntry entry = LookUpFold(c);
       const char32_t to = entry.kind() == FoldEntry::Kind::kOne ? entry.value() : c;
       folded.Add(to, to);
+      if (!numerals) continue;
+      const std::u32string_view digits = LookUpNumeral(c).characters();
+      if (digits.size() == 1) folded.Add(digits[0], digits[0]);
     }
   }
   folded.Normalise();
@@ -738,7 +742,7 @@ size_t CharacterSet::size() const {
   return size;
 }
 
-absl::StatusOr<Expression> Expression::Parse(std::string_view pattern) {
+absl::StatusOr<Expression> Expression::Parse(std::string_view pattern, bool numerals) {
   const auto refuse = [&](std::string_view why) {
     return absl::InvalidArgumentError(Concat("the regex \"", pattern, "\" ", why));
   };
@@ -758,7 +762,7 @@ absl::StatusOr<Expression> Expression::Parse(std::string_view pattern) {
   }
   expression.width_max_ = static_cast<uint32_t>(width);
   bool fits = MakeVariant(*tree, expression.exact_);
-  FoldTree(*tree);
+  FoldTree(*tree, numerals);
   fits = fits && MakeVariant(*tree, expression.folded_);
   if (!fits) return refuse("is too large; split it into several rules or matchers");
   return expression;

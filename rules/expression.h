@@ -67,8 +67,9 @@ struct ExpressionVariant {
 
 class Expression {
  public:
-  // The message of an error is written for the pack's author.
-  static absl::StatusOr<Expression> Parse(std::string_view pattern);
+  // With `numerals`, for the digits lane, what folds takes the ASCII digit of a numeral, too: 一 in
+  // the pattern is also 1. The message of an error is written for the pack's author.
+  static absl::StatusOr<Expression> Parse(std::string_view pattern, bool numerals = false);
 
   uint32_t width_max() const { return width_max_; }  // characters
   const ExpressionVariant& exact() const { return exact_; }

@@ -29,7 +29,8 @@ const ExpressionVariant& VariantOf(const Expression& expression, bool exact) {
 
 LaneSet LanesOf(bool exact) {
   return exact ? LaneBit(Lane::kExact)
-               : static_cast<LaneSet>(LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton));
+               : static_cast<LaneSet>(LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton) |
+                                      LaneBit(Lane::kDigits));
 }
 
 // RE2 does not tell bytes: an estimate from what it holds. An instruction has 16 bytes, and the

@@ -432,6 +432,19 @@ uint64_t LaneText::Origin(uint64_t offset) const {
   return offset + static_cast<uint64_t>((after - 1)->shift);
 }
 
+LaneText::Place LaneText::PlaceOf(uint64_t offset) const {
+  Place place{Origin(offset), 0};
+  const std::string_view lane = From(begin_);
+  const char32_t c = DecodeAt(lane, static_cast<size_t>(offset - begin_)).c;
+  for (auto at = static_cast<size_t>(offset - begin_); at > 0;) {
+    const Decoded before = DecodeBefore(lane, at);
+    at -= before.length;
+    if (Origin(begin_ + at) != place.origin) break;
+    place.equals_before += before.c == c ? 1 : 0;
+  }
+  return place;
+}
+
 void LaneText::Forget(uint64_t offset) {
   dropped_bytes_ += static_cast<size_t>(offset - begin_);
   begin_ = offset;

@@ -61,6 +61,13 @@ class LaneText {
 
   // Where the character that the lane byte belongs to begins in the original.
   uint64_t Origin(uint64_t offset) const;
+  // The same, and how many of the lane characters before it, from the same original character, are
+  // equal to it: ⑪ is read as 1 twice.
+  struct Place {
+    uint64_t origin = 0;
+    uint32_t equals_before = 0;
+  };
+  Place PlaceOf(uint64_t offset) const;
 
   // Forgets lane text before `offset`.
   void Forget(uint64_t offset);

@@ -4,13 +4,19 @@
 // fold (numeral_table.h). kLeet finds words whose Latin letters are written as digits or symbols,
 // c@s1n0: behind the fold, each such digit and symbol is the letter it is written for, and l is i,
 // because 1 stands for both. Words are read in the same way as texts, so the two need only agree.
+// What matches in leet has a digit or symbol that is read as a letter, and kLeetLettersMin
+// characters that stand for themselves: no number is a word.
 //
 // Constant data, thread-safe.
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace weir::rules {
+
+inline constexpr int kLeetCharactersMin = 3;
+inline constexpr int kLeetLettersMin = 2;
 
 enum class Reading : uint8_t { kFold, kNumerals, kLeet };
 
@@ -50,23 +56,10 @@ constexpr char LeetLetter(char32_t c) {
   }
 }
 
-// Whether some digit or symbol is written for the letter `c` of a word read in kLeet.
+// Whether some digit or symbol is written for the letter `c`.
 constexpr bool HasLeetForm(char32_t c) {
-  switch (c) {
-    case 'a':
-    case 'b':
-    case 'c':
-    case 'e':
-    case 'g':
-    case 'i':
-    case 'o':
-    case 's':
-    case 't':
-    case 'z':
-      return true;
-    default:
-      return false;
-  }
+  return (c >= 'a' && c <= 'z' &&
+          std::string_view("abcegilostz").find(static_cast<char>(c)) != std::string_view::npos);
 }
 
 // Whether kLeet reads a character that folds to `c` as a letter that it is not.

@@ -29,8 +29,8 @@ constexpr std::array<std::string_view, kLaneCount> kLaneNames = {
     "exact", "fold", "skeleton", "pinyin", "shape", "digits", "decoded"};
 
 constexpr LaneSet kLanesDefault = LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
-constexpr LaneSet kLanesAvailable =
-    LaneBit(Lane::kExact) | LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
+constexpr LaneSet kLanesAvailable = LaneBit(Lane::kExact) | LaneBit(Lane::kFold) |
+                                    LaneBit(Lane::kSkeleton) | LaneBit(Lane::kDigits);
 
 // Appendix A of GB/T 45654-2025: the last letter of each group.
 constexpr std::array<char, 5> kCategoryLast = {'h', 'i', 'e', 'g', 'b'};
@@ -337,8 +337,8 @@ LaneSet PackParser::ParseLanes(YamlMap& map) {
                                        Join(kLaneNames, ", ")));
     } else if ((kLanesAvailable & LaneBit(*lane)) == 0) {
       map.AddProblem(name.line, Concat("lane \"", name.value,
-                                       "\" is not available in this build; use exact, fold "
-                                       "or skeleton"));
+                                       "\" is not available in this build; use exact, fold, "
+                                       "skeleton or digits"));
     } else {
       lanes |= LaneBit(*lane);
     }

@@ -76,6 +76,8 @@ class Compiler {
       for (const Rule& rule : pack.rules) AddRule(rule);
     }
     compiled_.words = WordIndex::Build(std::move(words_));
+    compiled_.numeral_words = WordIndex::Build(std::move(numeral_words_));
+    compiled_.leet_words = WordIndex::Build(std::move(leet_words_));
     return ExpressionIndex::Build(std::move(expressions_), cache_, compiled_.expressions);
   }
 
@@ -163,14 +165,37 @@ class Compiler {
       if ((matcher.lanes & LaneBit(Lane::kExact)) != 0) mixed_.exact_words.insert(word->exact);
       if ((matcher.lanes & LaneBit(Lane::kFold)) != 0) mixed_.fold_words.insert(word->fold);
       if (directions_ == kNoDirection) continue;
-      words_.push_back({*std::move(word), leaf, directions_, /*exception=*/false, IsPart(leaf)});
+      AddWord(written, {*std::move(word), leaf, directions_, /*exception=*/false, IsPart(leaf)});
     }
+  }
+
+  // Adds a word to the index of each reading that its lanes ask for. `use` is the word as it folds.
+  void AddWord(const std::string& written, WordUse use) {
+    constexpr LaneSet kSkeleton = LaneBit(Lane::kSkeleton);
+    const LaneSet named = use.word.lanes;
+    use.word.lanes &=
+        static_cast<LaneSet>(LaneBit(Lane::kExact) | LaneBit(Lane::kFold) | kSkeleton);
+    const auto add = [&](Reading reading, std::vector<WordUse>& words) {
+      absl::StatusOr<Word> word = Word::Parse(written, kSkeleton, reading);
+      if (!word.ok()) return;
+      // Without a numeral, the digits lane is the skeleton.
+      if (reading == Reading::kNumerals && !word->HasDigit() && (named & kSkeleton) != 0) return;
+      words.push_back({*std::move(word), use.leaf, use.directions, use.exception, use.part});
+      if (reading != Reading::kNumerals) return;
+      words.back().rule = rule_;
+      words.back().plain = std::make_shared<const Word>(use.word);
+      if (use.part) kinds_ |= 8;
+    };
+    if ((named & LaneBit(Lane::kDigits)) != 0) add(Reading::kNumerals, numeral_words_);
+    if ((named & kSkeleton) != 0 && use.word.HasLeetForm()) add(Reading::kLeet, leet_words_);
+    if (use.word.lanes != 0) words_.push_back(std::move(use));
   }
 
   void AddRegex(const Matcher& matcher, uint32_t leaf) {
     kinds_ |= 2;
     ++stats().expressions;
-    absl::StatusOr<Expression> expression = Expression::Parse(matcher.regex);
+    absl::StatusOr<Expression> expression =
+        Expression::Parse(matcher.regex, (matcher.lanes & LaneBit(Lane::kDigits)) != 0);
     if (!Accept(expression.status(), matcher.line)) return;
     Widen(expression->width_max());
     if (directions_ == kNoDirection) return;
@@ -220,6 +245,8 @@ class Compiler {
   std::vector<Problem>& problems_;
   std::string file_;
   std::vector<WordUse> words_;
+  std::vector<WordUse> numeral_words_;
+  std::vector<WordUse> leet_words_;
   std::vector<ExpressionUse> expressions_;
 
   // Of the rule being added.
@@ -357,7 +384,8 @@ bool RuleSet::from_cache() const {
 }
 
 size_t RuleSet::memory_bytes() const {
-  return compiled_->words.memory_bytes() + compiled_->expressions.memory_bytes();
+  return compiled_->words.memory_bytes() + compiled_->numeral_words.memory_bytes() +
+         compiled_->leet_words.memory_bytes() + compiled_->expressions.memory_bytes();
 }
 
 }  // namespace weir::rules

@@ -34,7 +34,10 @@ absl::StatusOr<hs_scratch_t*> ScratchFor(const RuleSet::Compiled& compiled) {
   return scratch.get();
 }
 
-constexpr Lane kExpressionLanes[] = {Lane::kExact, Lane::kFold, Lane::kSkeleton};
+OriginalText ReadAs(OriginalText text, Reading reading) {
+  text.reading = reading;
+  return text;
+}
 
 }  // namespace
 
@@ -42,17 +45,21 @@ void TextScan::Begin(const RuleSet::Compiled& compiled, DirectionSet direction, 
   compiled_ = &compiled;
   direction_ = direction;
   whole_ = whole;
-  running_ = compiled_->expressions.lanes();
-  if (!compiled_->words.empty()) running_ |= LaneBit(Lane::kSkeleton);
-  for (LaneText& lane_text : lanes_) lane_text.Clear();
-  for (uint64_t& end : lane_ends_) end = 0;
-  normalised_ = 0;
-  words_.Begin(compiled_->words, direction_, whole);
-  if (!whole && !compiled_->expressions.empty()) {
-    for (const Lane which : kExpressionLanes) {
-      expressions_[static_cast<size_t>(which)].Begin(compiled_->expressions, which, direction_);
+  const WordIndex* const words[] = {nullptr, nullptr, &compiled_->words, &compiled_->numeral_words,
+                                    &compiled_->leet_words};
+  for (size_t i = 0; i < std::size(views_); ++i) {
+    View& view = views_[i];
+    view.text.Clear();
+    view.scanned = 0;
+    view.words = words[i] == nullptr || words[i]->empty() ? nullptr : words[i];
+    if (view.words != nullptr) view.word_scan.Begin(*view.words, direction_, whole);
+    view.has_expressions = view.reading != Reading::kLeet &&
+                           (compiled_->expressions.lanes() & LaneBit(view.lane)) != 0;
+    if (view.has_expressions && !whole) {
+      view.expressions.Begin(compiled_->expressions, view.lane, direction_);
     }
   }
+  normalised_ = 0;
   DetectorSet detectors = 0;
   own_detectors_ = 0;
   for (const auto& use : compiled_->detectors) {
@@ -69,7 +76,7 @@ absl::Status TextScan::Advance(const OriginalText& text, Occurrences& occurrence
   FindWords(text, occurrences);
   WEIR_RETURN_IF_ERROR(FindExpressions(text, occurrences));
   FindDetected(text, occurrences);
-  hold_ = std::min({words_.hold(), expression_hold_, text.end()});
+  hold_ = std::min({word_hold_, expression_hold_, text.end()});
   for (const DetectorScan::Pending& pending : detector_scan_.pending()) {
     if ((pending.undecided & own_detectors_) != 0) hold_ = std::min(hold_, pending.at);
   }
@@ -82,15 +89,16 @@ bool TextScan::IsPart(uint32_t leaf) const {
 
 void TextScan::ListGrowing(const OriginalText& text, bool each,
                            std::vector<Growing>& growing) const {
-  words_.ListGrowing(text, lane(Lane::kSkeleton), each, growing);
-  for (const Lane which : kExpressionLanes) {
-    if ((compiled_->expressions.lanes() & LaneBit(which)) == 0) continue;
-    expressions_[static_cast<size_t>(which)].ForEachGrowing(
-        each, [&](const ExpressionStream::GrowingMatch& match) {
-          const uint64_t start = lane(which).Origin(match.start);
-          growing.push_back(
-              {match.leaf, start, match.ended ? start : Growing::kBehindText, match.open});
-        });
+  for (const View& view : views_) {
+    if (view.words != nullptr) {
+      view.word_scan.ListGrowing(ReadAs(text, view.reading), view.text, each, growing);
+    }
+    if (!view.has_expressions) continue;
+    view.expressions.ForEachGrowing(each, [&](const ExpressionStream::GrowingMatch& match) {
+      const uint64_t start = view.text.Origin(match.start);
+      growing.push_back(
+          {match.leaf, start, match.ended ? start : Growing::kBehindText, match.open});
+    });
   }
   for (const DetectorScan::Pending& pending : detector_scan_.pending()) {
     for (const auto& use : compiled_->detectors) {
@@ -105,69 +113,72 @@ void TextScan::ListGrowing(const OriginalText& text, bool each,
 
 void TextScan::Normalise(const OriginalText& text) {
   const std::string_view added = text.Between(normalised_, text.end());
-  for (const Lane which : kExpressionLanes) {
-    if (!Runs(which)) continue;
-    lane_ends_[static_cast<size_t>(which)] = lane(which).end();
-    lane(which).Append(added, normalised_);
+  for (View& view : views_) {
+    if (!view.runs()) continue;
+    view.scanned = view.text.end();
+    view.text.Append(added, normalised_);
   }
   normalised_ = text.end();
 }
 
 void TextScan::FindWords(const OriginalText& text, Occurrences& occurrences) {
-  words_.Advance(text, lane(Lane::kSkeleton), lane_ends_[static_cast<size_t>(Lane::kSkeleton)],
-                 occurrences);
+  word_hold_ = text.end();
+  for (View& view : views_) {
+    if (view.words == nullptr) continue;
+    view.word_scan.Advance(ReadAs(text, view.reading), view.text, view.scanned, occurrences);
+    word_hold_ = std::min(word_hold_, view.word_scan.hold());
+  }
 }
 
 absl::Status TextScan::FindExpressions(const OriginalText& text, Occurrences& occurrences) {
-  WEIR_ASSIGN_OR_RETURN(hs_scratch_t* const scratch, ScratchFor(*compiled_));
   expression_hold_ = text.end();
-  for (const Lane which : kExpressionLanes) {
-    if ((compiled_->expressions.lanes() & LaneBit(which)) == 0) continue;
+  if (compiled_->expressions.empty()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(hs_scratch_t* const scratch, ScratchFor(*compiled_));
+  for (View& view : views_) {
+    if (!view.has_expressions) continue;
     if (whole_) {
-      WEIR_RETURN_IF_ERROR(FindExpressionsInWhole(which, text, scratch, occurrences));
+      WEIR_RETURN_IF_ERROR(FindExpressionsInWhole(view, text, scratch, occurrences));
       continue;
     }
-    const auto index = static_cast<size_t>(which);
     expression_matches_.clear();
-    expressions_[index].Advance(lane(which), lane_ends_[index], text.final, expression_matches_);
+    view.expressions.Advance(view.text, view.scanned, text.final, expression_matches_);
     for (const ExpressionStream::Match& match : expression_matches_) {
-      AddExpressionMatch(text, which, match.use, match.span, occurrences);
+      AddExpressionMatch(text, view, match.use, match.span, occurrences);
     }
-    const uint64_t hold = expressions_[index].HoldStart(lane(which).end());
-    if (hold < lane(which).end()) {
-      expression_hold_ = std::min(expression_hold_, lane(which).Origin(hold));
+    const uint64_t hold = view.expressions.HoldStart(view.text.end());
+    if (hold < view.text.end()) {
+      expression_hold_ = std::min(expression_hold_, view.text.Origin(hold));
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status TextScan::FindExpressionsInWhole(Lane which, const OriginalText& text,
+absl::Status TextScan::FindExpressionsInWhole(const View& view, const OriginalText& text,
                                               hs_scratch_t* scratch, Occurrences& occurrences) {
   const ExpressionIndex& expressions = compiled_->expressions;
-  const std::string_view lane_text = lane(which).From(0);
+  const std::string_view lane_text = view.text.From(0);
   candidates_.clear();
-  WEIR_RETURN_IF_ERROR(expressions.Prefilter(which, lane_text, scratch, candidates_));
+  WEIR_RETURN_IF_ERROR(expressions.Prefilter(view.lane, lane_text, scratch, candidates_));
   for (const uint32_t use : candidates_) {
     if ((expressions.use(use).directions & direction_) == 0) continue;
     Span match;
-    for (size_t from = 0; expressions.Find(use, which, lane_text, from, match);
+    for (size_t from = 0; expressions.Find(use, view.lane, lane_text, from, match);
          from = static_cast<size_t>(match.end)) {
-      AddExpressionMatch(text, which, use, match, occurrences);
+      AddExpressionMatch(text, view, use, match, occurrences);
     }
   }
   return absl::OkStatus();
 }
 
-void TextScan::AddExpressionMatch(const OriginalText& text, Lane which, uint32_t use, Span match,
-                                  Occurrences& occurrences) {
+void TextScan::AddExpressionMatch(const OriginalText& text, const View& view, uint32_t use,
+                                  Span match, Occurrences& occurrences) {
   // The match ends with the original of its last character, whatever that folded to.
   const std::string_view matched =
-      lane(which).From(match.start).substr(0, static_cast<size_t>(match.end - match.start));
-  const uint64_t last =
-      lane(which).Origin(match.end - DecodeBefore(matched, matched.size()).length);
+      view.text.From(match.start).substr(0, static_cast<size_t>(match.end - match.start));
+  const uint64_t last = view.text.Origin(match.end - DecodeBefore(matched, matched.size()).length);
   const uint32_t length = DecodeAt(text.bytes, static_cast<size_t>(last - text.base)).length;
-  occurrences.Add(text, compiled_->expressions.use(use).leaf, which, Detector::kNone,
-                  {lane(which).Origin(match.start), last + length});
+  occurrences.Add(text, compiled_->expressions.use(use).leaf, view.lane, Detector::kNone,
+                  {view.text.Origin(match.start), last + length});
 }
 
 void TextScan::FindDetected(const OriginalText& text, Occurrences& occurrences) {
@@ -183,37 +194,40 @@ void TextScan::FindDetected(const OriginalText& text, Occurrences& occurrences) 
 }
 
 uint64_t TextScan::ExceptionHold(const OriginalText& text, uint32_t exception) const {
-  return words_.ExceptionHold(text, lane(Lane::kSkeleton), exception);
+  uint64_t hold = text.end();
+  for (const View& view : views_) {
+    if (view.words == nullptr) continue;
+    hold = std::min(hold,
+                    view.word_scan.ExceptionHold(ReadAs(text, view.reading), view.text, exception));
+  }
+  return hold;
 }
 
-// The lane offset from which a lane is still needed.
-uint64_t TextScan::LaneTail(Lane which) const {
-  uint64_t tail = lane(which).end();
-  if (which == Lane::kSkeleton) tail = std::min(tail, words_.lane_keep());
-  if ((compiled_->expressions.lanes() & LaneBit(which)) != 0) {
-    tail = std::min(tail, expressions_[static_cast<size_t>(which)].TailStart(lane(which).end()));
-  }
+uint64_t TextScan::View::Tail() const {
+  uint64_t tail = text.end();
+  if (words != nullptr) tail = std::min(tail, word_scan.lane_keep());
+  if (has_expressions) tail = std::min(tail, expressions.TailStart(text.end()));
   return tail;
 }
 
 uint64_t TextScan::Undecided(const OriginalText& text) const {
   uint64_t first = text.end();
   if (!detector_scan_.pending().empty()) first = detector_scan_.pending().front().at;
-  first = words_.KeepFrom(first);
-  for (const Lane which : kExpressionLanes) {
-    if (!Runs(which)) continue;
-    const uint64_t tail = LaneTail(which);
-    if (tail < lane(which).end()) first = std::min(first, lane(which).Origin(tail));
+  for (const View& view : views_) {
+    if (!view.runs()) continue;
+    if (view.words != nullptr) first = view.word_scan.KeepFrom(first);
+    const uint64_t tail = view.Tail();
+    if (tail < view.text.end()) first = std::min(first, view.text.Origin(tail));
   }
   return first;
 }
 
 void TextScan::Forget() {
-  for (const Lane which : kExpressionLanes) {
-    if (!Runs(which)) continue;
-    const uint64_t from = LaneTail(which);
+  for (View& view : views_) {
+    if (!view.runs()) continue;
+    const uint64_t from = view.Tail();
     // A word boundary looks at the byte before.
-    lane(which).Forget(from > lane(which).begin() ? from - 1 : from);
+    view.text.Forget(from > view.text.begin() ? from - 1 : from);
   }
 }
 

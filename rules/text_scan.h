@@ -5,6 +5,7 @@
 // Not thread-safe; steady state allocates nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "rules/fold_cursor.h"
 #include "rules/lane_text.h"
 #include "rules/occurrences.h"
+#include "rules/reading.h"
 #include "rules/scanner.h"
 #include "rules/word_scan.h"
 
@@ -53,31 +55,43 @@ class TextScan {
 
  private:
   bool IsPart(uint32_t leaf) const;
-  uint64_t LaneTail(Lane which) const;
+
+  // A lane of the text and what looks in it.
+  struct View {
+    View(Lane shown, Reading read_as)
+        : lane(shown), reading(read_as), text(std::min(shown, Lane::kSkeleton), read_as) {}
+    bool runs() const { return words != nullptr || has_expressions; }
+    // The lane offset from which the lane is still needed.
+    uint64_t Tail() const;
+
+    Lane lane;
+    Reading reading;
+    LaneText text;
+    uint64_t scanned = 0;              // lane text from here on is new
+    const WordIndex* words = nullptr;  // null: none are looked for here
+    WordScan word_scan;
+    bool has_expressions = false;
+    ExpressionStream expressions;
+  };
+
   void Normalise(const OriginalText& text);
   void FindWords(const OriginalText& text, Occurrences& occurrences);
   absl::Status FindExpressions(const OriginalText& text, Occurrences& occurrences);
-  absl::Status FindExpressionsInWhole(Lane lane, const OriginalText& text, hs_scratch* scratch,
-                                      Occurrences& occurrences);
-  void AddExpressionMatch(const OriginalText& text, Lane lane, uint32_t use, Span match,
+  absl::Status FindExpressionsInWhole(const View& view, const OriginalText& text,
+                                      hs_scratch* scratch, Occurrences& occurrences);
+  void AddExpressionMatch(const OriginalText& text, const View& view, uint32_t use, Span match,
                           Occurrences& occurrences);
   void FindDetected(const OriginalText& text, Occurrences& occurrences);
-
-  LaneText& lane(Lane which) { return lanes_[static_cast<size_t>(which)]; }
-  const LaneText& lane(Lane which) const { return lanes_[static_cast<size_t>(which)]; }
-  bool Runs(Lane which) const { return (running_ & LaneBit(which)) != 0; }
 
   const RuleSet::Compiled* compiled_ = nullptr;
   DirectionSet direction_ = kNoDirection;
   bool whole_ = false;
-  LaneSet running_ = 0;
-  LaneText lanes_[3] = {LaneText(Lane::kExact), LaneText(Lane::kFold), LaneText(Lane::kSkeleton)};
-  uint64_t lane_ends_[3] = {0, 0, 0};  // before the last Normalise()
-  uint64_t normalised_ = 0;            // bytes of the text
+  View views_[5] = {View(Lane::kExact, Reading::kFold), View(Lane::kFold, Reading::kFold),
+                    View(Lane::kSkeleton, Reading::kFold), View(Lane::kDigits, Reading::kNumerals),
+                    View(Lane::kSkeleton, Reading::kLeet)};
+  uint64_t normalised_ = 0;  // bytes of the text
+  uint64_t word_hold_ = 0;
 
-  WordScan words_;
-
-  ExpressionStream expressions_[3];
   std::vector<ExpressionStream::Match> expression_matches_;
   std::vector<uint32_t> candidates_;
   uint64_t expression_hold_ = 0;

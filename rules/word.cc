@@ -1,5 +1,7 @@
 #include "rules/word.h"
 
+#include <algorithm>
+
 #include "rules/concat.h"
 #include "rules/fold_cursor.h"
 #include "rules/fold_table.h"
@@ -34,6 +36,19 @@ Edge EdgeOf(char32_t c) {
   if (c >= 'a' && c <= 'z') return Edge::kLetter;
   if (c >= '0' && c <= '9') return Edge::kDigit;
   return Edge::kOpen;
+}
+
+bool Word::HasDigit() const {
+  return std::any_of(runs.begin(), runs.end(),
+                     [](const Run& run) { return EdgeOf(run.c) == Edge::kDigit; });
+}
+
+bool Word::HasLeetForm() const {
+  size_t characters = 0;
+  for (const Run& run : runs) characters += run.count;
+  return characters >= kLeetCharactersMin && !HasDigit() &&
+         std::any_of(runs.begin(), runs.end(),
+                     [](const Run& run) { return rules::HasLeetForm(run.c); });
 }
 
 absl::StatusOr<Word> Word::Parse(std::string_view written, LaneSet lanes, Reading reading) {

@@ -45,6 +45,11 @@ struct Word {
   Edge left = Edge::kOpen;
   Edge right = Edge::kOpen;
 
+  bool HasDigit() const;
+  // Whether the word, read as it folds, is worth looking for in leet: words of two characters and
+  // those with digits of their own are not.
+  bool HasLeetForm() const;
+
   // A word that no text could match, or that begins or ends with a separator, is an error; the
   // message is written for the pack's author.
   static absl::StatusOr<Word> Parse(std::string_view written, LaneSet lanes,

@@ -10,11 +10,17 @@ namespace {
 
 using Kind = FoldUnit::Kind;
 
-// The significant character that the word's character `c` stands for at `at`, which begins the
-// original character it came from. Null only when the text is not what the skeleton was made of.
-bool Seek(FoldCursor& cursor, char32_t c, FoldUnit& unit) {
-  while (cursor.Next(unit)) {
-    if (unit.kind == Kind::kSignificant && unit.c == c) return true;
+// Reads to behind the significant character `c` that the word's character stands for at `place`.
+// False only when the text is not what the skeleton was made of.
+bool Seek(FoldCursor& cursor, char32_t c, uint32_t equals_before, FoldUnit& unit) {
+  unit = FoldUnit{};
+  for (FoldUnit next; cursor.Next(next);) {
+    // Equal ones in a row are one in the lane, but for digits.
+    const bool repeat =
+        unit.kind == Kind::kSignificant && unit.c == next.c && EdgeOf(next.c) != Edge::kDigit;
+    unit = next;
+    if (unit.kind != Kind::kSignificant || unit.c != c || repeat) continue;
+    if (equals_before-- == 0) return true;
   }
   return false;
 }
@@ -51,7 +57,7 @@ Continued ReadEdge(char32_t edge_character, bool final, Step step) {
       break;
     }
     if (unit.kind == Kind::kNothing) continue;
-    if (unit.kind != Kind::kSignificant || EdgeOf(unit.c) != edge) break;
+    if (unit.kind != Kind::kSignificant || unit.leet || EdgeOf(unit.c) != edge) break;
     if (unit.c != edge_character || edge == Edge::kDigit) return Continued::kYes;
     repeated = true;
   }
@@ -123,10 +129,25 @@ RunsRead ReadRuns(std::span<const Word::Run> runs, FoldCursor& cursor, FoldUnit&
   return RunsRead::kAll;
 }
 
+// Whether the text from `cursor` to byte `end` may be leet (reading.h).
+bool IsLeet(FoldCursor cursor, uint64_t end) {
+  int letters = 0;
+  bool leet = false;
+  FoldUnit unit;
+  while (cursor.Next(unit) && unit.start < end) {
+    if (unit.kind != Kind::kSignificant) continue;
+    letters += unit.leet ? 0 : 1;
+    leet = leet || unit.leet;
+  }
+  return leet && letters >= kLeetLettersMin;
+}
+
 // The lanes whose view of the text from `cursor` on, which is `span`, is the beginning of the word,
 // or all of it if `whole`. The skeleton's was compared before.
 LaneSet LanesOfSpan(const Word& word, LaneSet lanes, FoldCursor cursor, const OriginalText& text,
                     Span span, bool whole) {
+  if (text.reading == Reading::kLeet && whole && !IsLeet(cursor, span.end)) return 0;
+  if (text.reading != Reading::kFold) return lanes;
   if (!FoldMatches(cursor, span.end, word.fold, whole)) {
     return lanes & LaneBit(Lane::kSkeleton);
   }
@@ -160,7 +181,8 @@ WordIndex::Confirmed ConfirmFrom(const Word& word, const OriginalText& text,
   for (const Lane lane : {Lane::kExact, Lane::kFold}) {
     if ((lanes & LaneBit(lane)) != 0) return {WordIndex::Outcome::kMatch, span, lane};
   }
-  return {WordIndex::Outcome::kMatch, span, Lane::kSkeleton};
+  const bool digits = text.reading == Reading::kNumerals;
+  return {WordIndex::Outcome::kMatch, span, digits ? Lane::kDigits : Lane::kSkeleton};
 }
 
 // Reads the next copy of a run, if there is one.
@@ -219,23 +241,23 @@ void WordIndex::AddPrefixes(uint32_t number) {
   }
 }
 
-WordIndex::Confirmed WordIndex::Confirm(const Word& word, const OriginalText& text, uint64_t head,
-                                        uint64_t second) {
+WordIndex::Confirmed WordIndex::Confirm(const Word& word, const OriginalText& text,
+                                        LaneText::Place head, LaneText::Place second) {
   const std::span<const Word::Run> runs(word.runs);
   FoldUnit first;
   FoldUnit ignored;
   if (runs.size() > 1) {
-    FoldCursor cursor(text, second);
+    FoldCursor cursor(text, second.origin);
     FoldUnit unit;
-    if (!Seek(cursor, runs[1].c, unit)) return {};
+    if (!Seek(cursor, runs[1].c, second.equals_before, unit)) return {};
     FoldCursor start_cursor = cursor;
     start_cursor.Previous(ignored);
     if (!BackOver(start_cursor, runs[0].c, runs[0].count, first)) return {};
     return ConfirmFrom(word, text, start_cursor, first, runs.subspan(1), cursor, unit);
   }
   // A word of one run may begin at any copy of its character; the first that shows it counts.
-  FoldCursor cursor(text, head);
-  if (!Seek(cursor, runs[0].c, first)) return {};
+  FoldCursor cursor(text, head.origin);
+  if (!Seek(cursor, runs[0].c, head.equals_before, first)) return {};
   for (int copy = 0; copy <= kSeparatorRunMax; ++copy) {
     FoldCursor start_cursor = cursor;
     start_cursor.Previous(ignored);
@@ -250,6 +272,29 @@ WordIndex::Confirmed WordIndex::Confirm(const Word& word, const OriginalText& te
     if (next != RunsRead::kAll) break;
   }
   return {};
+}
+
+bool WordIndex::IsFoundAsItFolds(const WordUse& use, std::string_view written) const {
+  if (use.plain == nullptr || use.exception) return false;
+  const auto lane_text = [&](Lane lane) {
+    LaneText text(lane);
+    text.Append(written, 0);
+    return std::string(text.From(0));
+  };
+  const std::string fold = lane_text(Lane::kFold);
+  const std::string skeleton = lane_text(Lane::kSkeleton);
+  const auto [first, last] = std::equal_range(
+      uses_.begin(), uses_.end(), use,
+      [](const WordUse& a, const WordUse& b) { return a.word.skeleton < b.word.skeleton; });
+  return std::any_of(first, last, [&](const WordUse& other) {
+    const Word& plain = *other.plain;
+    const auto looks_in = [&](Lane lane) { return (plain.lanes & LaneBit(lane)) != 0; };
+    return other.rule == use.rule && !other.exception &&
+           (use.part || other.part ? other.leaf == use.leaf : true) &&
+           ((looks_in(Lane::kExact) && plain.exact == written) ||
+            (looks_in(Lane::kFold) && plain.fold == fold) ||
+            (looks_in(Lane::kSkeleton) && plain.skeleton == skeleton));
+  });
 }
 
 // Visits every start from which the text could still grow into the word of a use in `prefix` that
@@ -280,14 +325,15 @@ void WordIndex::ForEachStart(const Prefix& prefix, std::string_view tail, uint64
       }
       continue;
     }
-    FoldCursor cursor(text, skeleton.Origin(tail_offset + first_bytes));
-    if (!Seek(cursor, word.runs[1].c, unit)) continue;
-    FoldCursor start_cursor = cursor;
-    start_cursor.Previous(unit);
-    FoldUnit first;
-    if (!BackOver(start_cursor, word.runs[0].c, word.runs[0].count, first)) continue;
-    // All but the last character of the prefix must have their counts.
     const std::span<const Word::Run> runs(word.runs);
+    const LaneText::Place second = skeleton.PlaceOf(tail_offset + first_bytes);
+    FoldCursor cursor(text, second.origin);
+    if (!Seek(cursor, runs[1].c, second.equals_before, unit)) continue;
+    FoldCursor start_cursor = cursor;
+    FoldUnit first;
+    start_cursor.Previous(first);
+    if (!BackOver(start_cursor, runs[0].c, runs[0].count, first)) continue;
+    // All but the last character of the prefix must have their counts.
     if (ReadRuns(runs.subspan(1, characters - 1), cursor, unit) == RunsRead::kDiffers) continue;
     consider(start_cursor, first);
   }
@@ -303,8 +349,10 @@ uint64_t WordIndex::HoldStart(const Prefix& prefix, std::string_view tail, uint6
     FoldUnit unit;
     FoldCursor cursor(text, text.end());
     if (first.length < tail.size()) {
-      cursor = FoldCursor(text, skeleton.Origin(tail_offset + first.length));
-      if (Seek(cursor, DecodeAt(tail, first.length).c, unit)) cursor.Previous(unit);
+      const LaneText::Place second = skeleton.PlaceOf(tail_offset + first.length);
+      const char32_t c = DecodeAt(tail, first.length).c;
+      cursor = FoldCursor(text, second.origin);
+      if (Seek(cursor, c, second.equals_before, unit)) cursor.Previous(unit);
     }
     if (BackOver(cursor, first.c, 1, unit)) {
       const bool free =

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,10 @@ struct WordUse {
   DirectionSet directions = kNoDirection;
   bool exception = false;  // never a finding of its own, so never a reason to hold text back
   bool part = false;  // of an all or near: a reason to hold text back only if it could complete it
+  // Of a word read as kNumerals: its rule, and the word as it folds, with the lanes in which it is
+  // also looked for so.
+  uint32_t rule = 0;
+  std::shared_ptr<const Word> plain = nullptr;
 };
 
 struct Span {
@@ -81,8 +86,13 @@ class WordIndex {
 
   // Reads the word at the hit again in the original. `head` is where the skeleton's first
   // character begins there, `second` where the second does (any value for words of one run).
-  static Confirmed Confirm(const Word& word, const OriginalText& text, uint64_t head,
-                           uint64_t second);
+  static Confirmed Confirm(const Word& word, const OriginalText& text, LaneText::Place head,
+                           LaneText::Place second);
+
+  // Whether `written`, which shows `use` read as kNumerals, is also found as it folds: by this word
+  // or by another of its rule that numerals make the same. Then it is told already, and no later
+  // than here, where a numeral at the edge is a digit that others may continue.
+  bool IsFoundAsItFolds(const WordUse& use, std::string_view written) const;
 
   // What of the end of a text could still grow into a word.
   struct Tail {

@@ -47,8 +47,8 @@ void WordScan::ConfirmHits(const OriginalText& text, const LaneText& skeleton, u
     const uint64_t start = hit.end - words_->SkeletonBytes(hit.literal);
     const uint64_t second = start + DecodeAt(skeleton.From(start), 0).length;
     PendingHit pending{};
-    pending.head = skeleton.Origin(start);
-    pending.second = second < hit.end ? skeleton.Origin(second) : pending.head;
+    pending.head = skeleton.PlaceOf(start);
+    pending.second = second < hit.end ? skeleton.PlaceOf(second) : pending.head;
     for (const WordUse& use : words_->Uses(hit.literal)) {
       if ((use.directions & direction_) == 0) continue;
       pending.use = &use;
@@ -60,6 +60,10 @@ void WordScan::ConfirmHits(const OriginalText& text, const LaneText& skeleton, u
 void WordScan::Confirm(PendingHit hit, const OriginalText& text, Occurrences& occurrences) {
   const WordIndex::Confirmed confirmed =
       WordIndex::Confirm(hit.use->word, text, hit.head, hit.second);
+  if (confirmed.outcome == WordIndex::Outcome::kNoMatch) return;
+  if (words_->IsFoundAsItFolds(*hit.use, text.Between(confirmed.span.start, confirmed.span.end))) {
+    return;
+  }
   switch (confirmed.outcome) {
     case WordIndex::Outcome::kNoMatch:
       break;
@@ -99,7 +103,7 @@ uint64_t WordScan::ExceptionHold(const OriginalText& text, const LaneText& skele
 }
 
 uint64_t WordScan::KeepFrom(uint64_t byte) const {
-  for (const PendingHit& hit : pending_) byte = std::min({byte, hit.span.start, hit.head});
+  for (const PendingHit& hit : pending_) byte = std::min({byte, hit.span.start, hit.head.origin});
   return byte;
 }
 

@@ -40,8 +40,8 @@ class WordScan {
   // A hit that the text has not decided yet.
   struct PendingHit {
     const WordUse* use;
-    uint64_t head;
-    uint64_t second;
+    LaneText::Place head;
+    LaneText::Place second;
     Span span;  // from where it would begin to where it does not end before
   };
 

@@ -14,6 +14,8 @@
 
 #include "rules/fold_table.h"
 #include "rules/lane_text.h"
+#include "rules/numeral_table.h"
+#include "rules/reading.h"
 #include "rules/word.h"
 
 namespace weir::rules {
@@ -26,20 +28,32 @@ struct Unit {
   char32_t c;
   size_t start;
   size_t end;
+  bool leet = false;
 };
 
-std::vector<Unit> UnitsOf(std::string_view text) {
+std::vector<Unit> UnitsOf(std::string_view text, Reading reading) {
   std::vector<Unit> units;
   for (size_t at = 0; at < text.size();) {
     const Decoded decoded = DecodeAt(text, at);
     const size_t end = at + decoded.length;
     const auto add = [&](char32_t c) {
+      const char letter = reading == Reading::kLeet ? LeetLetter(c) : '\0';
+      if (letter != 0) {
+        units.push_back(
+            {Unit::Kind::kSignificant, static_cast<char32_t>(letter), at, end, c != 'l'});
+        return;
+      }
       const auto kind =
           LookUpFold(c).separator() ? Unit::Kind::kSeparator : Unit::Kind::kSignificant;
       units.push_back({kind, c, at, end});
     };
     if (decoded.c == kInvalidByte) {
       units.push_back({Unit::Kind::kInvalid, 0, at, end});
+    } else if (reading == Reading::kNumerals &&
+               LookUpNumeral(decoded.c).kind == NumeralKind::kDigits) {
+      for (const char digit : LookUpNumeral(decoded.c).digits()) {
+        add(static_cast<char32_t>(digit));
+      }
     } else {
       const FoldEntry entry = LookUpFold(decoded.c);
       switch (entry.kind()) {
@@ -111,12 +125,28 @@ bool ByEnd(const Occurrence& a, const Occurrence& b) {
 
 class Text {
  public:
-  explicit Text(std::string_view bytes)
-      : bytes_(bytes), units_(UnitsOf(bytes)), groups_(GroupsOf(units_)) {}
+  explicit Text(std::string_view bytes, Reading reading = Reading::kFold)
+      : bytes_(bytes),
+        reading_(reading),
+        units_(UnitsOf(bytes, reading)),
+        groups_(GroupsOf(units_)) {
+    if (reading != Reading::kFold) return;
+    numerals_ = std::make_unique<Text>(bytes, Reading::kNumerals);
+    leet_ = std::make_unique<Text>(bytes, Reading::kLeet);
+  }
 
   std::vector<Occurrence> FindWords(const std::vector<std::string>& words, LaneSet lanes) const {
     std::vector<Occurrence> found;
-    for (const std::string& word : words) FindWord(*Word::Parse(word, lanes), found);
+    for (const std::string& written : words) {
+      const Word word = *Word::Parse(written, lanes);
+      FindWord(word, found);
+      if ((lanes & LaneBit(Lane::kDigits)) != 0) {
+        numerals_->FindWord(*Word::Parse(written, lanes, Reading::kNumerals), found);
+      }
+      if ((lanes & LaneBit(Lane::kSkeleton)) != 0 && word.HasLeetForm()) {
+        leet_->FindWord(*Word::Parse(written, lanes, Reading::kLeet), found);
+      }
+    }
     return found;
   }
   std::vector<Occurrence> FindRegex(const std::string& regex, LaneSet lanes) const;
@@ -137,10 +167,24 @@ class Text {
     return {start, end, lane, characters(start), characters(end)};
   }
 
+  bool IsLeet(size_t first, size_t last) const;
+
   std::string_view bytes_;
+  Reading reading_;
   std::vector<Unit> units_;
   std::vector<Group> groups_;
+  std::unique_ptr<Text> numerals_;  // the same text in the other readings
+  std::unique_ptr<Text> leet_;
 };
+
+bool Text::IsLeet(size_t first, size_t last) const {
+  int letters = 0;
+  int leet = 0;
+  for (size_t i = first; i <= last; ++i) {
+    if (units_[i].kind == Unit::Kind::kSignificant) ++(units_[i].leet ? leet : letters);
+  }
+  return leet > 0 && letters >= kLeetLettersMin;
+}
 
 Text::Edge Text::EdgeAt(char32_t edge, size_t unit, int step) const {
   const auto kind = EdgeOf(edge);
@@ -150,7 +194,10 @@ Text::Edge Text::EdgeAt(char32_t edge, size_t unit, int step) const {
     unit += static_cast<size_t>(step);
     if (unit >= units_.size()) break;
     if (units_[unit].kind == Unit::Kind::kNothing) continue;
-    if (units_[unit].kind != Unit::Kind::kSignificant || EdgeOf(units_[unit].c) != kind) break;
+    if (units_[unit].kind != Unit::Kind::kSignificant || units_[unit].leet ||
+        EdgeOf(units_[unit].c) != kind) {
+      break;
+    }
     if (units_[unit].c != edge || IsDigit(edge)) return Edge::kContinued;
     result = Edge::kRepeated;
   }
@@ -164,6 +211,10 @@ std::optional<Lane> Text::LaneOf(const Word& word, size_t first, size_t last) co
        {EdgeAt(word.runs.front().c, first, -1), EdgeAt(word.runs.back().c, last, +1)}) {
     if (edge == Edge::kContinued) return std::nullopt;
     if (edge == Edge::kRepeated) lanes &= LaneBit(Lane::kSkeleton);
+  }
+  if (reading_ == Reading::kNumerals) return Lane::kDigits;
+  if (reading_ == Reading::kLeet) {
+    return IsLeet(first, last) ? std::optional(Lane::kSkeleton) : std::nullopt;
   }
   std::string fold;
   for (size_t i = first; i <= last; ++i) {

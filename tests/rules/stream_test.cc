@@ -132,6 +132,25 @@ struct Library {
   std::vector<std::string> pieces;
 };
 
+Library NumeralWords() {
+  const std::vector<std::string> words = {"100元", "一夜暴富", "微信123", "11月", "110", "一一"};
+  std::vector<std::string> pieces = words;
+  for (const char* const piece :
+       {"一〇〇元", "①0⓪元", "⑪月", "⑪0", "1夜暴富", "壹贰叁", "微信①②③", "十"}) {
+    pieces.emplace_back(piece);
+  }
+  return {CompileRules({MakeRule(Words(words, kDigitsLane)),
+                        MakeRule(Words(words, kDefaultLanes | kDigitsLane))}),
+          pieces};
+}
+
+Library LeetWords() {
+  return {
+      CompileRules({MakeRule(Words({"casino", "telegram", "sos", "million", "bet", "cas1no"}))}),
+      {"casino", "telegram", "sos", "million", "bet", "c4s1n0", "c@$ino", "te1e9ram", "7elegr4m",
+       "s0s", "50s", "mi11ion", "8et", "cas1no"}};
+}
+
 std::vector<Library> Libraries() {
   std::vector<Library> libraries;
   const std::vector<std::string> words = {"赌场",   "线上赌场", "赌场线", "上赌",    "天天彩票",
@@ -172,6 +191,14 @@ std::vector<Library> Libraries() {
                        {"普法", "群群群"}, 2)}),
        {"赌场", "开户", "红包", "加群", "打击赌场", "赌场开户", "普法", "群群群", "aab", "加x群",
         "13812345678"}});
+  libraries.push_back(NumeralWords());
+  libraries.push_back(LeetWords());
+  libraries.push_back(
+      {CompileRules(
+           {MakeRule(Regex("\\d{3,6}", kDefaultLanes | kDigitsLane)),
+            MakeRule(Regex("[一二]等奖", kDigitsLane)),
+            WithExcept(MakeRule(Words({"100元"}, kDefaultLanes | kDigitsLane)), {"元旦"}, 3)}),
+       {"一〇〇元", "123456", "①②③", "⑪⑫", "1等奖", "一等奖", "元旦", "百"}});
   return libraries;
 }
 
@@ -234,8 +261,7 @@ TEST(StreamTest, HoldsBackTheLeastForWords) {
   const uint64_t seed = Seed();
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
   const auto libraries = Libraries();
-  for (size_t which : {0, 1}) {
-    const Library& library = libraries[which];
+  for (const Library& library : {libraries[0], libraries[1], NumeralWords(), LeetWords()}) {
     std::vector<std::string> endings = {"。", "a。", "1。", "s。", "n"};
     for (const std::string& word : library.pieces) {
       const std::vector<std::string> characters = Characters(word);
