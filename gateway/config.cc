@@ -542,6 +542,35 @@ void ReadWitnesses(YamlMap& audit, Config& config) {
   }
 }
 
+// Where the key of stored content stands, under which algorithms, and for how long it is kept from
+// being erased.
+void ReadContent(YamlMap& audit, audit::LedgerOptions& ledger) {
+  ledger.suite =
+      audit.Choice("suite", Need::kOptional, {"international", "sm"}, "international") == "sm"
+          ? audit::Suite::kSm
+          : audit::Suite::kInternational;
+  ledger.content_key_file = audit.String("content_key_file", Need::kOptional);
+  const std::string credential = audit.String("content_key_credential", Need::kOptional);
+  if (!credential.empty()) {
+    const char* const folder = std::getenv("CREDENTIALS_DIRECTORY");
+    if (!ledger.content_key_file.empty()) {
+      Report(audit, "content_key_credential", "and \"content_key_file\" exclude each other");
+    } else if (credential.find('/') != std::string::npos) {
+      Report(audit, "content_key_credential", "must be the name of a credential, without folders");
+    } else if (folder == nullptr) {
+      Report(audit, "content_key_credential",
+             "needs systemd to hand it over: name it in LoadCredential= of the unit");
+    } else {
+      ledger.content_key_file = std::string(folder) + "/" + credential;
+    }
+  }
+  ledger.keep_days = static_cast<int64_t>(
+      ReadSize(audit, "erasure_floor_days", 0, 100'000, static_cast<size_t>(ledger.keep_days)));
+  ledger.keep_transfer_days =
+      static_cast<int64_t>(ReadSize(audit, "erasure_floor_transfer_days", 0, 100'000,
+                                    static_cast<size_t>(ledger.keep_transfer_days)));
+}
+
 void ReadAudit(YamlMap& root, Config& config) {
   YamlMap audit = root.Map("audit", Need::kOptional);
   audit::LedgerOptions& ledger = config.ledger;
@@ -559,6 +588,7 @@ void ReadAudit(YamlMap& root, Config& config) {
   ledger.content = content == "none"        ? audit::ContentMode::kNone
                    : content == "encrypted" ? audit::ContentMode::kEncrypted
                                             : audit::ContentMode::kDigest;
+  ReadContent(audit, ledger);
   ledger.queue_records_max =
       ReadSize(audit, "queue_records_max", 1, 100'000'000, ledger.queue_records_max);
   ledger.batch_records_max =
@@ -625,6 +655,30 @@ std::optional<Config> LoadConfig(const std::string& file, std::vector<Problem>& 
   return std::nullopt;
 }
 
+audit::ContentMode KeptOf(const policy::Profile& profile, const audit::LedgerOptions& ledger) {
+  if (!profile.content) return ledger.content;
+  switch (*profile.content) {
+    case policy::KeptContent::kEncrypted:
+      return audit::ContentMode::kEncrypted;
+    case policy::KeptContent::kDigest:
+      return audit::ContentMode::kDigest;
+    case policy::KeptContent::kNone:
+      break;
+  }
+  return audit::ContentMode::kNone;
+}
+
+void CheckKeptContent(const audit::LedgerOptions& ledger, const policy::Bundle& bundle,
+                      std::vector<Problem>& problems) {
+  for (const policy::Profile& profile : bundle.profiles()) {
+    if (KeptOf(profile, ledger) <= ledger.content) continue;
+    problems.push_back({profile.file, profile.content_line,
+                        "\"content\" is more than the ledger was opened for: raise audit.content "
+                        "in the configuration to " +
+                            Quoted(Name(*profile.content)) + ", and restart weir if it runs"});
+  }
+}
+
 std::vector<std::string> NeedsRestart(const Config& running, const Config& loaded) {
   std::vector<std::string> differences;
   const auto compare = [&](bool same, std::string_view what) {
@@ -644,7 +698,8 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& loade
   };
   const auto ledger = [](const audit::LedgerOptions& a) {
     return std::tie(a.dir, a.origin, a.durability, a.queue_records_max, a.batch_records_max,
-                    a.free_bytes_min, a.content, a.segment_period, a.retention_days);
+                    a.free_bytes_min, a.content, a.segment_period, a.retention_days, a.suite,
+                    a.content_key_file, a.keep_days, a.keep_transfer_days);
   };
   compare(running.listen == loaded.listen, "listen");
   compare(running.admin == loaded.admin, "admin");

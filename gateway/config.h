@@ -34,8 +34,6 @@ struct ListenAddress {
   friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
 };
 
-// What is kept of the text that was judged, beside its record: nothing, its digest, or the text
-// itself, encrypted.
 struct Config {
   std::string file;
   ListenAddress listen;
@@ -60,6 +58,13 @@ struct Config {
 
 // Null when it found problems, which it appends in the order of their lines.
 std::optional<Config> LoadConfig(const std::string& file, std::vector<rules::Problem>& problems);
+
+// Whether every profile keeps what the ledger was opened for: it may keep less of judged text than
+// audit.content says, never more. Problems are the profiles'.
+void CheckKeptContent(const audit::LedgerOptions& ledger, const policy::Bundle& bundle,
+                      std::vector<rules::Problem>& problems);
+// What is kept of text that is judged under the profile.
+audit::ContentMode KeptOf(const policy::Profile& profile, const audit::LedgerOptions& ledger);
 
 // What a reload cannot change while the process runs: a sentence for each difference in listeners,
 // threads, audit and limits. Upstreams, models, apps, staff and rules can.

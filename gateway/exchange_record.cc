@@ -200,13 +200,24 @@ Task<absl::Status> Exchange::Append(audit::Record record, std::string_view conte
             std::move(handler)(std::move(status));
           });
         };
-        workshop_.ledger.Append(
-            std::move(moved), {.text = content, .mode = snapshot_.config->ledger.content},
-            std::move(done));
+        workshop_.ledger.Append(std::move(moved),
+                                {.text = content,
+                                 .mode = KeptOf(profile(), snapshot_.config->ledger),
+                                 .floor = FloorOf()},
+                                std::move(done));
       },
       Token{}, std::move(record));
   if (appended.ok()) co_return appended;
   co_return Blame(Side::kLedger, policy::Cause::kAuditUnavailable, appended);
+}
+
+// Text that went to a model in another region than the user's is the record of a transfer, which is
+// kept longer than the log of what never left.
+audit::Floor Exchange::FloorOf() const {
+  const bool abroad = upstream_ != nullptr && prompt_ && !upstream_->region.empty() &&
+                      upstream_->region != profile().region;
+  return abroad && prompt_action_ < policy::Action::kReplace ? audit::Floor::kTransfer
+                                                             : audit::Floor::kLog;
 }
 
 std::string_view Exchange::AnswerContent() const {

@@ -92,15 +92,15 @@ Task<absl::Status> Exchange::RelayJson() {
 }
 
 Task<absl::Status> Exchange::RelayStream() {
-  answer_stream_.emplace(
-      dialect_, decoded_, *answer_,
-      AnswerStream::Options{
-          .head = NewAnswerHead(),
-          .refusal_style = profile().refusal_stream,
-          .event_bytes_max = snapshot_.config->upstream_event_bytes_max,
-          .json = snapshot_.config->json,
-          .keep_transcript = snapshot_.config->ledger.content != audit::ContentMode::kNone,
-      });
+  answer_stream_.emplace(dialect_, decoded_, *answer_,
+                         AnswerStream::Options{
+                             .head = NewAnswerHead(),
+                             .refusal_style = profile().refusal_stream,
+                             .event_bytes_max = snapshot_.config->upstream_event_bytes_max,
+                             .json = snapshot_.config->json,
+                             .keep_transcript = KeptOf(profile(), snapshot_.config->ledger) !=
+                                                audit::ContentMode::kNone,
+                         });
   last_head_ = {200, ResponseFields(kEventStream)};
   std::string piece;
   std::string out;

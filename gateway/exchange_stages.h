@@ -13,6 +13,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "audit/ledger.h"
 #include "audit/record.h"
 #include "gateway/dialect.h"
 #include "gateway/http.h"
@@ -83,6 +84,7 @@ class Exchange {
   // `content`: what was judged, kept as the configuration says.
   Task<absl::Status> Append(audit::Record record, std::string_view content);
 
+  audit::Floor FloorOf() const;
   std::string_view AnswerContent() const;
   HeaderFields ResponseFields(std::string_view content_type) const;
   AnswerHead NewAnswerHead() const;

@@ -80,7 +80,8 @@ int Check(const std::string& config_file) {
   }
   const std::shared_ptr<const policy::Bundle> bundle =
       policy::Bundle::Load(config->bundle, problems);
-  if (bundle == nullptr) {
+  if (bundle != nullptr) CheckKeptContent(config->ledger, *bundle, problems);
+  if (!problems.empty()) {
     Print(problems);
     return kExitNo;
   }

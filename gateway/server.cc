@@ -139,8 +139,9 @@ void RaiseDescriptorLimit() {
   }
 }
 
+// `running`: what a reload cannot change; null at the start.
 absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(
-    const std::string& file, std::vector<rules::Problem>& problems) {
+    const std::string& file, const Config* running, std::vector<rules::Problem>& problems) {
   std::optional<Config> config = LoadConfig(file, problems);
   if (!config) {
     return absl::InvalidArgumentError(fmt::format("The configuration {} is not usable.", file));
@@ -150,6 +151,11 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(
   if (bundle == nullptr) {
     return absl::InvalidArgumentError(
         fmt::format("The rules and profiles that {} names are not usable.", file));
+  }
+  CheckKeptContent((running != nullptr ? *running : *config).ledger, *bundle, problems);
+  if (!problems.empty()) {
+    return absl::InvalidArgumentError(
+        fmt::format("The profiles that {} names want more kept than its ledger keeps.", file));
   }
   const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - begun);
@@ -510,7 +516,8 @@ void Server::State::Reload() {
 
 void Server::State::ReloadNow() {
   std::vector<rules::Problem> problems;
-  absl::StatusOr<std::shared_ptr<const Snapshot>> loaded = LoadSnapshot(config_file_, problems);
+  absl::StatusOr<std::shared_ptr<const Snapshot>> loaded =
+      LoadSnapshot(config_file_, config_.get(), problems);
   if (!loaded.ok()) {
     metrics_.Increment(0, reloads_refused_);
     for (const rules::Problem& problem : problems) {
@@ -600,7 +607,7 @@ Server::~Server() = default;
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& config_file,
                                                       std::vector<rules::Problem>& problems) {
   WEIR_ASSIGN_OR_RETURN(std::shared_ptr<const Snapshot> snapshot,
-                        LoadSnapshot(config_file, problems));
+                        LoadSnapshot(config_file, nullptr, problems));
   auto state = std::make_unique<State>(config_file, std::move(snapshot));
   WEIR_RETURN_IF_ERROR(state->Start());
   return std::unique_ptr<Server>(new Server(std::move(state)));

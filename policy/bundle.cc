@@ -83,6 +83,7 @@ void AddProfile(const Profile& profile, CanonicalBytes& canonical) {
   for (const ExceptionPolicy policy : profile.exceptions) canonical.Add(Name(policy));
   canonical.Add(profile.let_through.size());
   for (const std::string& kind : profile.let_through) canonical.Add(kind);
+  canonical.Add(profile.content ? Name(*profile.content) : "");
 }
 
 // Pointers to the elements of `values`, sorted by what `key` says of them.

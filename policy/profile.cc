@@ -67,6 +67,11 @@ std::string_view Name(ExceptionPolicy policy) {
   return kNames[static_cast<size_t>(policy)];
 }
 
+std::string_view Name(KeptContent kept) {
+  constexpr std::array<std::string_view, 3> kNames = {"none", "digest", "encrypted"};
+  return kNames[static_cast<size_t>(kept)];
+}
+
 bool Profile::LetsThrough(std::string_view content_kind) const {
   return std::find(let_through.begin(), let_through.end(), content_kind) != let_through.end();
 }

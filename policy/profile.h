@@ -36,11 +36,15 @@ enum class Cause : uint8_t {
 inline constexpr int kCauseCount = 5;
 enum class ExceptionPolicy : uint8_t { kRefuse, kError };
 
+// What is kept of judged text beside its record: nothing, its digest, or the text, encrypted.
+enum class KeptContent : uint8_t { kNone, kDigest, kEncrypted };
+
 std::string_view Name(Audience audience);
 std::string_view Name(Exposure exposure);
 std::string_view Name(RefusalStyle style);
 std::string_view Name(Cause cause);
 std::string_view Name(ExceptionPolicy policy);
+std::string_view Name(KeptContent kept);
 
 // Applies `action` to findings of `category` from `severity_min` up, the most specific match
 // deciding: an exact category before its chapter ("A.1") before "*"; then the last written. A rule
@@ -82,6 +86,9 @@ struct Profile {
   // Content that cannot be inspected and is nevertheless let through, by name: "image", "audio",
   // "file". Empty: refused with a clear error.
   std::vector<std::string> let_through;
+  // Empty: as the gateway's configuration says for all.
+  std::optional<KeptContent> content;
+  int content_line = 0;  // in `file`
   std::string file;
 
   ExceptionPolicy exception(Cause cause) const { return exceptions[static_cast<size_t>(cause)]; }

@@ -184,6 +184,10 @@ Profile ParseProfile(const std::string& path, std::vector<Problem>& problems) {
   if (root.Has("mask_texts")) profile.mask_texts = std::move(mask_texts);
   ParseExceptions(root, profile);
   ParseLetThrough(root, profile);
+  const KeptContent content =
+      Choice(root, "content", Need::kOptional, KeptContent::kEncrypted, KeptContent::kNone);
+  if (root.Has("content")) profile.content = content;
+  profile.content_line = root.LineOf("content");
   root.Close();
   return profile;
 }

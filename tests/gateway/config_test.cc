@@ -231,6 +231,10 @@ TEST_F(ConfigTest, EverythingIsRead) {
   EXPECT_EQ(config.ledger.free_bytes_min, 103U);
   EXPECT_EQ(config.ledger.segment_period, audit::SegmentPeriod::kDay);
   EXPECT_EQ(config.ledger.retention_days, 2'000U);
+  EXPECT_EQ(config.ledger.content_key_file, "elsewhere.key");
+  EXPECT_EQ(config.ledger.suite, audit::Suite::kSm);
+  EXPECT_EQ(config.ledger.keep_days, 7);
+  EXPECT_EQ(config.ledger.keep_transfer_days, 8);
   EXPECT_EQ(config.ledger.content, audit::ContentMode::kNone);
   ASSERT_EQ(config.witnesses.sites.size(), 2U);
   EXPECT_EQ(config.witnesses.sites[0].key.name(), "witness.example/weir");
@@ -261,7 +265,8 @@ TEST_F(ConfigTest, TheReferenceWithItsCommentedKeysLoads) {
     text.replace(text.find(path), path.size(), "LICENSE");
   }
   // Of these two ways to name a secret the other one is commented out.
-  for (const std::string both : {"    key_env: ", "    token_sha256: "}) {
+  for (const std::string both :
+       {"    key_env: ", "    token_sha256: ", "  content_key_credential: "}) {
     const size_t at = text.find(both);
     ASSERT_NE(at, std::string::npos);
     text.erase(at, text.find('\n', at) + 1 - at);

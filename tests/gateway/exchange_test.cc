@@ -153,6 +153,7 @@ struct Outcome {
   std::vector<audit::Record> records;  // of exchanges, oldest first
   std::vector<std::string> contents;   // of the same records, decrypted; empty where none is kept
   audit::VerifyReport report;
+  audit::RecordKind erasure = audit::RecordKind::kService;  // the record of it, where one was asked
 
   std::vector<audit::RecordKind> kinds() const {
     std::vector<audit::RecordKind> found;
@@ -176,7 +177,23 @@ class ExchangeTest : public testing::Test {
     root_ = pattern;
     Write("pack.yaml", kPack);
     Write("profile.yaml", kProfile);
+    LoadBundle();
+    auto config = std::make_shared<Config>();
+    config->ledger.content = audit::ContentMode::kEncrypted;
+    Upstream upstream;
+    upstream.name = "up";
+    upstream.dialect = "openai";
+    upstream.endpoint = {"up.invalid", 80, false};
+    upstream.base_path = "/v1";
+    upstream.host_field = "up.invalid";
+    upstream.first_byte_timeout = std::chrono::milliseconds(30);
+    upstream.between_bytes_timeout = std::chrono::milliseconds(30);
+    config->upstreams = {upstream};
+    snapshot_.config = std::move(config);
+  }
+  ~ExchangeTest() override { std::filesystem::remove_all(root_); }
 
+  void LoadBundle() {
     policy::BundleSources sources;
     sources.pack_paths = {root_ + "/pack.yaml"};
     sources.profile_paths = {root_ + "/profile.yaml"};
@@ -192,21 +209,7 @@ class ExchangeTest : public testing::Test {
     std::vector<rules::Problem> problems;
     snapshot_.bundle = policy::Bundle::Load(sources, problems);
     for (const rules::Problem& problem : problems) ADD_FAILURE() << problem.ToString();
-
-    auto config = std::make_shared<Config>();
-    config->ledger.content = audit::ContentMode::kEncrypted;
-    Upstream upstream;
-    upstream.name = "up";
-    upstream.dialect = "openai";
-    upstream.endpoint = {"up.invalid", 80, false};
-    upstream.base_path = "/v1";
-    upstream.host_field = "up.invalid";
-    upstream.first_byte_timeout = std::chrono::milliseconds(30);
-    upstream.between_bytes_timeout = std::chrono::milliseconds(30);
-    config->upstreams = {upstream};
-    snapshot_.config = std::move(config);
   }
-  ~ExchangeTest() override { std::filesystem::remove_all(root_); }
 
   void Write(const std::string& name, std::string_view text) {
     std::ofstream(root_ + "/" + name) << text;
@@ -293,8 +296,26 @@ class ExchangeTest : public testing::Test {
       ledger->reset();
     }
     ReadBack(options.dir, outcome);
+    if (erase_afterwards_) outcome.erasure = Erase(options.dir);
     std::filesystem::remove_all(options.dir);
     return outcome;
+  }
+
+  // What comes of an erasure where only transfers must be kept.
+  static audit::RecordKind Erase(const std::string& dir) {
+    audit::LedgerOptions options;
+    options.dir = dir;
+    options.content = audit::ContentMode::kEncrypted;
+    options.keep_days = 0;
+    std::unique_ptr<audit::Ledger> ledger = audit::Ledger::Open(options).value();
+    std::promise<absl::StatusOr<audit::Receipt>> promise;
+    ledger->Erase("app", "", {"li", "legal", "asked"},
+                  [&promise](absl::StatusOr<audit::Receipt> receipt) {
+                    promise.set_value(std::move(receipt));
+                  });
+    const absl::StatusOr<audit::Receipt> receipt = promise.get_future().get();
+    EXPECT_TRUE(receipt.ok()) << receipt.status();
+    return audit::Reader::Open(dir).value()->Get(receipt->seq)->record.kind;
   }
 
   static void ReadBack(const std::string& dir, Outcome& outcome) {
@@ -336,6 +357,7 @@ class ExchangeTest : public testing::Test {
   std::string root_;
   Snapshot snapshot_;
   int runs_ = 0;
+  bool erase_afterwards_ = false;
 };
 
 std::vector<Script> Scripts() {
@@ -389,6 +411,44 @@ TEST_F(ExchangeTest, ContentIsKept) {
   EXPECT_EQ(outcome.contents[1], "/choices/0/message/content\n这是我的暗号，对吗");
   EXPECT_EQ(outcome.records[1].content_bytes, outcome.contents[1].size());
   EXPECT_NE(outcome.records[1].content_digest, "");
+}
+
+TEST_F(ExchangeTest, AProfileMayKeepLess) {
+  const Script json = Scripts()[1];
+  for (const auto& [word, digest] :
+       {std::pair("none", ""), std::pair("digest", "sha256:"), std::pair("encrypted", "sealed-")}) {
+    Write("profile.yaml", std::string(kProfile) + "content: " + word + "\n");
+    LoadBundle();
+    const Outcome outcome = Run(json, {});
+    ASSERT_EQ(outcome.records.size(), 2U) << word;
+    for (const audit::Record& record : outcome.records) {
+      EXPECT_EQ(record.content_digest.substr(0, 7), digest) << word;
+      EXPECT_EQ(record.content_bytes > 0, word != std::string_view("none"));
+    }
+    std::vector<rules::Problem> problems;
+    audit::LedgerOptions opened_for;
+    opened_for.content = audit::ContentMode::kDigest;
+    CheckKeptContent(opened_for, *snapshot_.bundle, problems);
+    EXPECT_EQ(problems.size(), word == std::string_view("encrypted") ? 1U : 0U) << word;
+    for (const rules::Problem& problem : problems) {
+      EXPECT_THAT(problem.ToString(), HasSubstr("raise audit.content"));
+    }
+  }
+}
+
+// What goes to a model in another region is under a key that is kept for longer.
+TEST_F(ExchangeTest, TextThatGoesAbroadIsKeptAsATransfer) {
+  const std::vector<Script> scripts = Scripts();
+  auto config = std::make_shared<Config>(*snapshot_.config);
+  for (const auto& [region, transfer] : {std::pair("cn", false), std::pair("us", true)}) {
+    config->upstreams[0].region = region;
+    snapshot_.config = config;
+    erase_afterwards_ = true;
+    const Outcome outcome = Run(scripts[1], {});
+    EXPECT_EQ(outcome.erasure,
+              transfer ? audit::RecordKind::kRestricted : audit::RecordKind::kErased)
+        << region;
+  }
 }
 
 TEST_F(ExchangeTest, ClientFailsAtEveryOperation) {

@@ -96,6 +96,8 @@ TEST(ProfileTest, EveryKeyArrives) {
   EXPECT_TRUE(specific.LetsThrough("image"));
   EXPECT_TRUE(specific.LetsThrough("file"));
   EXPECT_FALSE(specific.LetsThrough("audio"));
+  EXPECT_EQ(specific.content, KeptContent::kEncrypted);
+  EXPECT_FALSE(ById(profiles, "cn-minor").content.has_value());
   EXPECT_EQ(ById(profiles, "cn-minor").audience, Audience::kMinor);
 }
 
