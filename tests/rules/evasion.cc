@@ -82,7 +82,7 @@ const std::map<char32_t, std::u32string> kLeetForms = {
 };
 
 constexpr std::u32string_view kNumeralForms[10] = {
-    U"零〇洞０⓪𝟎",   U"一壹幺１①❶⑴𝟏㈠Ⅰ", U"二贰两２②❷⑵𝟐㈡Ⅱ", U"三叁３③❸⑶𝟑㈢Ⅲ", U"四肆４④❹⑷𝟒㈣",
+    U"零〇０⓪𝟎",     U"一壹幺１①❶⑴𝟏㈠Ⅰ", U"二贰两２②❷⑵𝟐㈡Ⅱ", U"三叁３③❸⑶𝟑㈢Ⅲ", U"四肆４④❹⑷𝟒㈣",
     U"五伍５⑤❺⑸𝟓㈤", U"六陆６⑥❻⑹𝟔㈥",    U"七柒７⑦❼⑺𝟕㈦",    U"八捌８⑧❽⑻𝟖㈧",  U"九玖９⑨❾⑼𝟗㈨"};
 
 std::string Base64(std::string_view bytes, bool url, bool padded) {

@@ -143,7 +143,7 @@ TEST_P(HoldTest, IsTheLeast) {
         << text << " of " << text.size() << ", WEIR_SEED=" << seed;
     held += scan.releasable() < text.size() ? 1 : 0;
   }
-  EXPECT_GT(held, 40U);
+  EXPECT_GT(held, 10U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Lanes, HoldTest, testing::ValuesIn(Cases()), [](const auto& instance) {
