@@ -81,7 +81,9 @@ struct FleetCursor {
   int64_t time_us = 0;
   int64_t log_id = 0;
   uint64_t seq = 0;
+  std::string ToString() const;  // "<time_us>.<log_id>.<seq>"
 };
+std::optional<FleetCursor> ParseFleetCursor(std::string_view text);
 
 struct FleetFound {
   std::string origin;  // of the record's log

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "audit/checkpoint.h"
@@ -47,6 +48,22 @@ absl::StatusOr<Found> ReadRecord(const PgRows& rows, int row, int record_column,
 }
 
 }  // namespace
+
+std::string FleetCursor::ToString() const {
+  return Concat(time_us, ".", log_id, ".", seq);
+}
+
+std::optional<FleetCursor> ParseFleetCursor(std::string_view text) {
+  FleetCursor cursor;
+  const char* const end = text.data() + text.size();
+  const auto time = std::from_chars(text.data(), end, cursor.time_us);
+  if (time.ec != std::errc() || time.ptr == end || *time.ptr != '.') return std::nullopt;
+  const auto log = std::from_chars(time.ptr + 1, end, cursor.log_id);
+  if (log.ec != std::errc() || log.ptr == end || *log.ptr != '.') return std::nullopt;
+  const auto seq = std::from_chars(log.ptr + 1, end, cursor.seq);
+  if (seq.ec != std::errc() || seq.ptr != end) return std::nullopt;
+  return cursor;
+}
 
 absl::StatusOr<FleetReader> FleetReader::Open(const std::string& database) {
   absl::StatusOr<PgConnection> connection = PgConnection::Connect(database);

@@ -10,6 +10,7 @@
 #include <absl/time/time.h>
 
 #include "audit/reader.h"
+#include "gateway/admin_fleet.h"
 #include "policy/verdict.h"
 #include "rules/status_macros.h"
 
@@ -25,6 +26,11 @@ std::optional<uint64_t> ParseNumber(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+enum class Scope : uint8_t { kGateway, kFleet };
+std::string_view Name(Scope scope) {
+  return scope == Scope::kFleet ? "fleet" : "gateway";
 }
 
 // RFC 3339 with its offset, or a day, which begins at 00:00 UTC.
@@ -117,7 +123,6 @@ absl::StatusOr<AdminAnswer> Decisions(const AdminQuestion& question, AdminSource
   audit::Query query;
   query.limit = kLimitDefault;
   WEIR_RETURN_IF_ERROR(ReadFilters(question, query));
-  WEIR_RETURN_IF_ERROR(ReadCursor(question, query.before_seq));
   if (question.Has("limit")) {
     query.limit = ParseNumber(question.Value("limit")).value_or(0);
     if (query.limit == 0 || query.limit > kLimitMax) {
@@ -125,6 +130,10 @@ absl::StatusOr<AdminAnswer> Decisions(const AdminQuestion& question, AdminSource
           fmt::format("\"limit\" is a whole number from 1 to {}.", kLimitMax));
     }
   }
+  std::optional<Scope> scope;
+  WEIR_RETURN_IF_ERROR(ReadWord(question, "scope", {Scope::kGateway, Scope::kFleet}, scope));
+  if (scope == Scope::kFleet) return FleetDecisions(question, query, sources.config);
+  WEIR_RETURN_IF_ERROR(ReadCursor(question, query.before_seq));
   WEIR_ASSIGN_OR_RETURN(const audit::QueryPage page, sources.reader.Find(query));
   return Page(page.records, page.next_before_seq);
 }
@@ -173,6 +182,9 @@ std::vector<AdminParameter> Filters() {
 std::vector<AdminRoute> DecisionRoutes() {
   std::vector<AdminParameter> page = Filters();
   page.push_back({.name = "cursor", .description = "next_cursor of the page before."});
+  page.push_back({.name = "scope",
+                  .description = "gateway: this one's records (default). fleet: those of all that "
+                                 "ship to the same database."});
   page.push_back({.name = "limit",
                   .description = "At most so many records, 1 to 1000; 50 when absent.",
                   .number = true});

@@ -49,6 +49,8 @@ constexpr std::string_view kComponents = R"(
 "type":"string"}}},
 "DecisionPage":{"type":"object","required":["decisions"],"properties":{
 "decisions":{"type":"array","items":{"$ref":"#/components/schemas/Record"}},
+"logs":{"type":"array","items":{"type":"string"},
+"description":"With scope=fleet: the origin of the log that each decision is from."},
 "next_cursor":{"type":"string","description":"There are more; give it as cursor."}}}
 }}}
 )";

@@ -158,6 +158,17 @@ CLI::App* AddAuditTool(CLI::App& audit, CommandLine& command, Verb verb, const s
   return tool;
 }
 
+void AddFleet(CLI::App& tool, CommandLine& command) {
+  AddValue(tool, "--fleet",
+           "Not this ledger but all that are shipped to this database, a libpq connection string",
+           "DATABASE", [&command](const std::string& database) -> std::string {
+             if (!command.fleet) command.fleet.emplace();
+             command.fleet->database = database;
+             return database.empty() ? "name the database, such as \"host=db.example dbname=weir\""
+                                     : "";
+           });
+}
+
 void AddQueryFilters(CLI::App& query, CommandLine& command) {
   audit::Query& wanted = command.query;
   AddTime(query, "--from", "Not before this time", wanted.from_us);
@@ -199,6 +210,7 @@ void AddVerify(CLI::App& audit, CommandLine& command) {
   CLI::App* verify = AddAuditTool(
       audit, command, Verb::kAuditVerify, "verify",
       "Recompute everything from the records; exit 1 and say where if anything was altered");
+  AddFleet(*verify, command);
   verify
       ->add_option("--keys", command.verify.keys,
                    "Demand signatures by all of these keys (default: the key beside the ledger)")
@@ -221,6 +233,14 @@ void AddAudit(CLI::App& app, CommandLine& command) {
       AddAuditTool(*audit, command, Verb::kAuditQuery, "query", "Find records, newest first");
   AddQueryFilters(*query, command);
   AddKind(*query, command);
+  AddFleet(*query, command);
+  AddValue(*query, "--fleet-before",
+           "With --fleet: only records before this place, which the last page named", "PLACE",
+           [&command](const std::string& place) -> std::string {
+             if (!command.fleet) command.fleet.emplace();
+             command.fleet->before = place;
+             return "";
+           });
 
   AddAuditTool(*audit, command, Verb::kAuditShow, "show", "Show an exchange with all its records")
       ->add_option("ID", command.id, "A sequence number or an exchange id")
@@ -286,6 +306,23 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+int RunFleetTool(const CommandLine& command, std::ostream& out, std::ostream& err) {
+  audit::FleetCommandOptions options = *command.fleet;
+  options.json = command.audit.json;
+  if (options.database.empty()) {
+    err << "weir audit: --fleet-before needs --fleet with the database.\n";
+    return kExitUsage;
+  }
+  if (command.verb == Verb::kAuditQuery) {
+    return audit::ShowFleetQuery(options, command.query, out, err);
+  }
+  if (!command.verify.policy.empty() || !command.verify.seen.empty()) {
+    err << "weir audit: --policy and --seen are for one ledger; with --fleet give --keys.\n";
+    return kExitUsage;
+  }
+  return audit::VerifyFleet(options, command.verify.keys, out, err);
+}
+
 }  // namespace
 
 std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* argv,
@@ -318,6 +355,7 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, const char* const* arg
 }
 
 int RunTool(const CommandLine& command, std::istream& in, std::ostream& out, std::ostream& err) {
+  if (command.fleet) return RunFleetTool(command, out, err);
   if (command.verb >= Verb::kAuditQuery && !IsFolder(command.audit.dir)) {
     err << "weir audit: there is no folder " << command.audit.dir
         << "; give --dir the folder of the ledger.\n";

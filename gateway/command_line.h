@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "audit/commands.h"
+#include "audit/fleet_commands.h"
 #include "policy/authoring.h"
 
 namespace weir::gateway {
@@ -44,10 +45,11 @@ struct CommandLine {
 
   audit::CommandOptions audit;  // kAudit...
   audit::Query query;
-  std::string id;             // kAuditShow, kAuditProve
-  audit::VerifyFiles verify;  // kAuditVerify
-  std::string out_file;       // kAuditProve, kAuditExport
-  int64_t old_size = -1;      // kAuditCheckpoint
+  std::string id;                                   // kAuditShow, kAuditProve
+  audit::VerifyFiles verify;                        // kAuditVerify
+  std::optional<audit::FleetCommandOptions> fleet;  // kAuditQuery, kAuditVerify: not the ledger's
+  std::string out_file;                             // kAuditProve, kAuditExport
+  int64_t old_size = -1;                            // kAuditCheckpoint
 };
 
 // A command to run, or the exit code when there is none: help and version were asked for and stand

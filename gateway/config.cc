@@ -606,6 +606,15 @@ void ReadAudit(YamlMap& root, Config& config) {
   }
   ledger.free_bytes_min = ReadSize(audit, "free_bytes_min", 0, 1024 * kGiB, ledger.free_bytes_min);
   ReadWitnesses(audit, config);
+  YamlMap fleet = audit.Map("fleet", Need::kOptional);
+  config.fleet_database = fleet.String("database", Need::kOptional);
+  if (fleet.Has("database_env")) config.fleet_database = ReadSecret(fleet, "database_env");
+  if (fleet.present() && fleet.Has("database") == fleet.Has("database_env")) {
+    fleet.AddProblem(fleet.line(),
+                     "fleet needs either \"database\", a libpq connection string, or "
+                     "\"database_env\", the environment variable that holds it");
+  }
+  fleet.Close();
   audit.Close();
 }
 
@@ -714,7 +723,8 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& loade
   compare(timeouts(running.http) == timeouts(loaded.http), "timeouts");
   compare(running.upstream_ca_file == loaded.upstream_ca_file, "upstream_tls");
   compare(ledger(running.ledger) == ledger(loaded.ledger) &&
-              SamePlan(running.witnesses, loaded.witnesses),
+              SamePlan(running.witnesses, loaded.witnesses) &&
+              running.fleet_database == loaded.fleet_database,
           "audit");
   return differences;
 }
@@ -733,6 +743,7 @@ void KeepWhatNeedsRestart(const Config& running, Config& loaded) {
   loaded.upstream_ca_file = running.upstream_ca_file;
   loaded.ledger = running.ledger;
   loaded.witnesses = running.witnesses;
+  loaded.fleet_database = running.fleet_database;
 }
 
 }  // namespace weir::gateway

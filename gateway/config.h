@@ -52,6 +52,7 @@ struct Config {
   std::vector<StaffMember> staff;
   audit::LedgerOptions ledger;  // with the keys of `witnesses`
   WitnessPlan witnesses;
+  std::string fleet_database;  // where records are shipped to, for libpq; empty: nowhere
 
   const Upstream* FindUpstream(std::string_view name) const;
 };

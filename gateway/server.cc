@@ -12,6 +12,8 @@
 #include <thread>
 #include <utility>
 
+#include <absl/time/clock.h>
+#include <absl/time/time.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -22,6 +24,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "audit/fleet.h"
 #include "gateway/admin.h"
 #include "gateway/admin_desk.h"
 #include "gateway/demo_model.h"
@@ -203,6 +206,12 @@ class Server::State {
                                            "Records that the quorum of witnesses has not cosigned "
                                            "yet; 0 without witnesses.")),
         witness_metrics_(metrics_, config_->witnesses),
+        fleet_up_(metrics_.Gauge("weir_fleet_up", "",
+                                 "1 while records are shipped to the fleet's database.")),
+        fleet_waiting_(metrics_.Gauge("weir_fleet_waiting_records", "",
+                                      "Signed records that the fleet's database lacks.")),
+        fleet_lag_(metrics_.Gauge("weir_fleet_lag_seconds", "",
+                                  "Age of the first record that the fleet's database lacks.")),
         ledger_unsigned_(metrics_.Gauge("weir_ledger_unsigned_records", "",
                                         "Records that no signed checkpoint covers yet.")),
         snapshot_(std::move(snapshot)) {}
@@ -239,6 +248,7 @@ class Server::State {
   Task<void> ServeAdmin(tcp::socket socket);
   Task<AdminResponse> AnswerAdmin(HttpServerStream& client, HttpRequest& request);
   void CountLedger();
+  void CountFleet();
   absl::Status OpenListeners();
   void ReloadNow();
   void CountRules();
@@ -256,15 +266,20 @@ class Server::State {
   const Metrics::Id ledger_open_;
   const Metrics::Id ledger_records_;
   const Metrics::Id ledger_queue_;
+  std::string fleet_failure_;    // likewise
   std::string archive_failure_;  // that was logged last; the admin plane's thread's
   const Metrics::Id ledger_segments_;
   const Metrics::Id ledger_archived_;
   const Metrics::Id ledger_unwitnessed_;
   const WitnessMetrics witness_metrics_;
+  const Metrics::Id fleet_up_;
+  const Metrics::Id fleet_waiting_;
+  const Metrics::Id fleet_lag_;
   const Metrics::Id ledger_unsigned_;
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
 
   std::unique_ptr<audit::Ledger> ledger_;
+  std::unique_ptr<audit::FleetShipper> fleet_;  // none unless configured
   std::unique_ptr<DemoModel> demo_model_;
   std::unique_ptr<asio::ssl::context> server_tls_;
   std::unique_ptr<asio::ssl::context> admin_tls_;
@@ -303,6 +318,9 @@ absl::Status Server::State::Start() {
     WEIR_ASSIGN_OR_RETURN(witnesses_,
                           WitnessClient::Start(config_->witnesses, *ledger_, config_->ledger.dir,
                                                MakeDial(*client_tls_), witness_metrics_));
+  }
+  if (!config_->fleet_database.empty()) {
+    fleet_ = std::make_unique<audit::FleetShipper>(config_->ledger.dir, config_->fleet_database);
   }
   WEIR_RETURN_IF_ERROR(OpenListeners());
   RecordService(fmt::format("The gateway has started with bundle {}.", bundle_digest()));
@@ -504,6 +522,19 @@ void Server::State::CountLedger() {
                                         ? 0
                                         : static_cast<double>(stats.size - stats.cosigned_size));
   metrics_.Set(ledger_unsigned_, static_cast<double>(stats.size - stats.checkpoint_size));
+  if (fleet_ != nullptr) CountFleet();
+}
+
+void Server::State::CountFleet() {
+  const audit::FleetStats stats = fleet_->stats();
+  metrics_.Set(fleet_up_, stats.status.ok() ? 1 : 0);
+  metrics_.Set(fleet_waiting_, static_cast<double>(stats.waiting));
+  const int64_t lag_us =
+      stats.waits_from_us == 0 ? 0 : absl::ToUnixMicros(absl::Now()) - stats.waits_from_us;
+  metrics_.Set(fleet_lag_, static_cast<double>(lag_us) / 1e6);
+  std::string failure(stats.status.message());
+  if (failure != fleet_failure_ && !failure.empty()) LogError("fleet.failed", {{"why", failure}});
+  fleet_failure_ = std::move(failure);
 }
 
 void Server::State::Reload() {
@@ -587,6 +618,7 @@ absl::Status Server::State::Wait() {
   admin_io_.stop();
   if (admin_thread_.joinable()) admin_thread_.join();
   desk_.reset();
+  fleet_.reset();
   if (ledger_ == nullptr) return absl::OkStatus();
   RecordService("The gateway has stopped in order.");
   // What was recorded last is to be witnessed too, before nobody can for a while.

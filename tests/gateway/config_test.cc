@@ -235,6 +235,7 @@ TEST_F(ConfigTest, EverythingIsRead) {
   EXPECT_EQ(config.ledger.suite, audit::Suite::kSm);
   EXPECT_EQ(config.ledger.keep_days, 7);
   EXPECT_EQ(config.ledger.keep_transfer_days, 8);
+  EXPECT_EQ(config.fleet_database, "host=db.example dbname=weir");
   EXPECT_EQ(config.ledger.content, audit::ContentMode::kNone);
   ASSERT_EQ(config.witnesses.sites.size(), 2U);
   EXPECT_EQ(config.witnesses.sites[0].key.name(), "witness.example/weir");
