@@ -224,6 +224,12 @@ TEST_F(ConfigTest, EverythingIsRead) {
   EXPECT_EQ(config.staff[1].token_sha256[0], 0x2b);
   EXPECT_THAT(config.bundle.profile_paths, ElementsAre("config/profiles/internal.yaml"));
   EXPECT_EQ(config.bundle.rule_cache, "kept");
+}
+
+TEST_F(ConfigTest, EverythingOfTheLedgerIsRead) {
+  const std::optional<Config> loaded = Load("tests/gateway/config/good/everything.yaml");
+  ASSERT_TRUE(loaded.has_value());
+  const Config& config = *loaded;
   EXPECT_EQ(config.ledger.origin, "logs.example.com/weir");
   EXPECT_EQ(config.ledger.durability, audit::Durability::kRelaxed);
   EXPECT_EQ(config.ledger.queue_records_max, 101U);
