@@ -72,86 +72,85 @@ bool IsLatin(char32_t c) {
   return c >= 'a' && c <= 'z';
 }
 
-// The significant characters before a byte, the nearest first.
-struct Before {
+// The significant characters before a byte, the nearest first, read as they are asked for.
+class Before {
+ public:
   struct Character {
     char32_t c;
     int distance;  // visible characters between it and the byte
     int parting;   // separators right behind it
     bool colon;    // one of them is a colon or an equals sign
   };
-  std::array<Character, kLookBackCharacters> characters;
-  size_t count = 0;
 
-  Before(const OriginalText& text, uint64_t at, int glyphs_max) {
-    TextCursor cursor(text, at);
-    Glyph glyph;
-    int distance = 0;
-    int parting = 0;
-    bool colon = false;
-    for (int read = 0; read < glyphs_max && cursor.Previous(glyph); ++read) {
-      if (glyph.vanishes) continue;
-      if (glyph.separator) {
-        ++parting;
-        colon = colon || glyph.ascii == ':' || glyph.ascii == '=';
-      } else {
-        characters[count++] = {glyph.folded, distance, parting, colon};
-        parting = 0;
-        colon = false;
-      }
-      ++distance;
+  Before(const OriginalText& text, uint64_t at) : cursor_(text, at) {}
+
+  // Null where looking back ends.
+  const Character* At(size_t i) {
+    while (count_ <= i) {
+      if (!Read()) return nullptr;
     }
+    return &characters_[i];
   }
 
   // Whether `word` ends at character `i`, as a word of its own if it is Latin.
-  bool EndsAt(size_t i, std::u32string_view word) const {
-    if (count - i < word.size()) return false;
+  bool EndsAt(size_t i, std::u32string_view word) {
     for (size_t k = 0; k < word.size(); ++k) {
-      if (characters[i + k].c != word[word.size() - 1 - k]) return false;
+      const Character* const character = At(i + k);
+      if (character == nullptr || character->c != word[word.size() - 1 - k]) return false;
     }
-    const size_t before = i + word.size();
-    if (IsLatin(word.front()) && before < count && IsLatin(characters[before].c) &&
-        characters[before].parting == 0) {
-      return false;
+    if (IsLatin(word.front())) {
+      const Character* const before = At(i + word.size());
+      if (before != nullptr && IsLatin(before->c) && before->parting == 0) return false;
     }
-    return !(IsLatin(word.back()) && i > 0 && IsLatin(characters[i - 1].c) &&
-             characters[i].parting == 0);
+    return !(IsLatin(word.back()) && i > 0 && IsLatin(At(i - 1)->c) && At(i)->parting == 0);
   }
-  bool AnyEndsAt(size_t i, Words words) const {
+  bool AnyEndsAt(size_t i, Words words) {
     return std::any_of(words.begin(), words.end(),
                        [&](std::u32string_view word) { return EndsAt(i, word); });
   }
+
+ private:
+  bool Read() {
+    int parting = 0;
+    bool colon = false;
+    Glyph glyph;
+    while (read_++ < kLookBackCharacters && cursor_.Previous(glyph)) {
+      if (glyph.vanishes) continue;
+      ++distance_;
+      if (!glyph.separator) {
+        characters_[count_++] = {glyph.folded, distance_ - 1, parting, colon};
+        return true;
+      }
+      ++parting;
+      colon = colon || glyph.ascii == ':' || glyph.ascii == '=';
+    }
+    read_ = kLookBackCharacters;
+    return false;
+  }
+
+  TextCursor cursor_;
+  std::array<Character, kLookBackCharacters> characters_;
+  size_t count_ = 0;
+  int read_ = 0;
+  int distance_ = 0;
 };
 
-// Whether the nearest significant character can end a word or what may stand behind it: a look
-// that most Latin words of running text do not pass.
-bool MayBeAdjacent(const OriginalText& text, uint64_t at, Words words) {
-  const Before nearest(text, at, kPartingMax + 2);
-  if (nearest.count == 0) return false;
-  const char32_t c = nearest.characters[0].c;
-  return c == 'd' || kLabelFillers.find(c) != std::u32string_view::npos ||
-         kFillers.find(c) != std::u32string_view::npos ||
-         std::any_of(words.begin(), words.end(),
-                     [&](std::u32string_view word) { return word.back() == c; });
-}
-
-ContextFound FindAdjacent(const OriginalText& text, uint64_t at, Words words) {
-  if (!MayBeAdjacent(text, at, words)) return ContextFound::kNo;
-  const Before before(text, at, kLookBackCharacters);
+ContextFound FindAdjacent(Before& before, Words words) {
   bool label = false;
-  size_t fillers = 0;
-  for (size_t i = 0; i < before.count && fillers <= kFillersMax; ++fillers) {
-    if (before.characters[i].parting > kPartingMax) break;
-    label = label || before.characters[i].colon;
+  for (size_t i = 0, fillers = 0; fillers <= kFillersMax; ++fillers) {
+    const Before::Character* const nearest = before.At(i);
+    if (nearest == nullptr || nearest->parting > kPartingMax) return ContextFound::kNo;
+    label = label || nearest->colon;
     if (before.AnyEndsAt(i, words)) return label ? ContextFound::kLabel : ContextFound::kYes;
-    const char32_t c = before.characters[i].c;
     if (before.EndsAt(i, U"id")) {
       label = true;
       i += 2;
       continue;
     }
-    const bool label_filler = kLabelFillers.find(c) != std::u32string_view::npos;
-    if (!label_filler && kFillers.find(c) == std::u32string_view::npos) return ContextFound::kNo;
+    const bool label_filler = kLabelFillers.find(nearest->c) != std::u32string_view::npos;
+    if (!label_filler && kFillers.find(nearest->c) == std::u32string_view::npos) {
+      return ContextFound::kNo;
+    }
     label = label || label_filler;
     ++i;
   }
@@ -164,13 +163,13 @@ ContextFound FindContext(const OriginalText& text, uint64_t at, Context context)
   const Row* const row = std::find_if(std::begin(kRows), std::end(kRows),
                                       [&](const Row& r) { return r.context == context; });
   if (row == std::end(kRows)) return ContextFound::kYes;
-  if (row->adjacent) return FindAdjacent(text, at, row->words);
-  const Before before(text, at, kLookBackCharacters);
-  for (size_t i = 0; i < before.count; ++i) {
-    if (before.characters[i].distance > kContextCharacters) break;
+  Before before(text, at);
+  if (row->adjacent) return FindAdjacent(before, row->words);
+  for (size_t i = 0;; ++i) {
+    const Before::Character* const nearest = before.At(i);
+    if (nearest == nullptr || nearest->distance > kContextCharacters) return ContextFound::kNo;
     if (before.AnyEndsAt(i, row->words)) return ContextFound::kYes;
   }
-  return ContextFound::kNo;
 }
 
 }  // namespace weir::rules

@@ -22,12 +22,10 @@ constexpr size_t kNumberLettersMax = 3;
 constexpr size_t kNumberLettersReach = kNumberLettersMax * (kNumberGapMax + 1);
 constexpr size_t kWechatLettersMin = 6;
 constexpr size_t kWechatLettersMax = 20;
-// A key of letters alone is longer than this.
-constexpr size_t kKeyLettersMin = 16;
-// "0086" is the longest number that may touch a mobile number.
-constexpr size_t kPrefixDigitsMax = 4;
+// No secret is shorter.
+constexpr size_t kSecretMin = 16;
 
-// Bytes that end a word for certain and are part of nothing that begins with letters.
+// Bytes that end a word for certain and are part of no name, address or secret that it begins.
 constexpr std::string_view kWordEnds = " ,;!?()\"'\n\r\t<>[]{}|*";
 
 enum class AsciiClass : uint8_t { kNothing, kLetter, kDigit, kDash, kUnderscore };
@@ -42,12 +40,12 @@ constexpr std::array<AsciiClass, 128> kAsciiClasses = [] {
   return classes;
 }();
 
-// Bit c: c folds to itself, and a number or a plate may begin with it.
-const uint64_t* BeginningBits() {
+// Bit c: c has three bytes, folds to itself and begins nothing: no number and no plate.
+const uint64_t* PassBits() {
   static const auto kBits = [] {
     auto bits = std::make_unique<std::array<uint64_t, 0x10000 / 64>>();
-    for (uint32_t c = 0; c < 0x10000; ++c) {
-      if (LookUpNumeral(c).kind == NumeralKind::kDigits || IsPlateProvince(c)) {
+    for (uint32_t c = 0x800; c < 0x10000; ++c) {
+      if (IsPlain(c) && LookUpNumeral(c).kind != NumeralKind::kDigits && !IsPlateProvince(c)) {
         (*bits)[c / 64] |= uint64_t{1} << (c % 64);
       }
     }
@@ -64,6 +62,11 @@ bool PlainFollows(std::string_view bytes, size_t at) {
   }
   const Decoded decoded = DecodeAt(bytes, at);
   return decoded.length == 3 && IsPlain(decoded.c);
+}
+
+// Whether a word of letters or digits ends at `at` for certain.
+bool EndsWord(std::string_view bytes, size_t at) {
+  return kWordEnds.find(bytes[at]) != std::string_view::npos || PlainFollows(bytes, at);
 }
 
 // Whether no digit can follow as the first of a number whose letters end at `at`.
@@ -91,7 +94,7 @@ void DetectorScan::Advance(const OriginalText& text, std::vector<DetectorMatch>&
     undecided.swap(pending_);
     for (const Pending& pending : undecided) Look(text, pending.at, pending.undecided, matches);
   }
-  static const uint64_t* const beginnings = BeginningBits();
+  static const uint64_t* const pass = PassBits();
   const std::string_view bytes = text.bytes;
   uint64_t at = looked_;
   while (at < text.end()) {
@@ -122,8 +125,8 @@ void DetectorScan::Advance(const OriginalText& text, std::vector<DetectorMatch>&
       const auto second = static_cast<unsigned char>(bytes[i + 1]);
       const auto third = static_cast<unsigned char>(bytes[i + 2]);
       const uint32_t c = ((byte & 0x0FU) << 12) | ((second & 0x3FU) << 6) | (third & 0x3FU);
-      if ((second & 0xC0U) == 0x80U && (third & 0xC0U) == 0x80U && IsPlain(c) &&
-          ((beginnings[c / 64] >> (c % 64)) & 1U) == 0) {
+      if ((second & 0xC0U) == 0x80U && (third & 0xC0U) == 0x80U &&
+          ((pass[c / 64] >> (c % 64)) & 1U) != 0) {
         at += 3;
         continue;
       }
@@ -143,8 +146,7 @@ uint64_t DetectorScan::PassWord(const OriginalText& text, uint64_t at,
   const uint64_t behind = text.base + end;
   if (first > 0 && IsAlphanumeric(bytes[first - 1])) return behind;
   const size_t letters = end - first;
-  if (end < bytes.size() && letters < kKeyLettersMin &&
-      (kWordEnds.find(bytes[end]) != std::string_view::npos || PlainFollows(bytes, end))) {
+  if (end < bytes.size() && letters < kSecretMin && EndsWord(bytes, end)) {
     // A word of running text. Only a WeChat name, or a number with few letters in front, can be so.
     DetectorSet possible = 0;
     if (letters >= kWechatLettersMin) possible |= DetectorBit(Detector::kWechatId);
@@ -152,7 +154,9 @@ uint64_t DetectorScan::PassWord(const OriginalText& text, uint64_t at,
     Look(text, at, detectors_ & possible, matches);
     return behind;
   }
-  Look(text, at, detectors_, matches);
+  DetectorSet possible = ~DetectorSet{0};
+  if (letters > kNumberLettersMax) possible = kTokenDetectors;
+  Look(text, at, detectors_ & possible, matches);
   return behind;
 }
 
@@ -163,11 +167,14 @@ uint64_t DetectorScan::PassDigit(const OriginalText& text, uint64_t at,
   DetectorSet possible = detectors_;
   if (first > 0 && IsDigit(bytes[first - 1])) {
     // Amid a number only a mobile number may begin, behind 0, 86 or 0086.
+    const char before = bytes[first - 1];
+    if (bytes[first] != '1' || (before != '0' && before != '6')) return at + 1;
     possible &= DetectorBit(Detector::kCnMobile);
-    const size_t digits = std::min(first, kPrefixDigitsMax + 1);
-    const std::string_view before = bytes.substr(first - digits, digits);
-    if (digits > kPrefixDigitsMax && std::all_of(before.begin(), before.end(), IsDigit)) {
-      possible = 0;
+  } else {
+    size_t end = first + 1;
+    while (end < bytes.size() && end - first < kSecretMin && IsDigit(bytes[end])) ++end;
+    if (end < bytes.size() && end - first < kSecretMin && EndsWord(bytes, end)) {
+      possible &= ~kTokenDetectors;
     }
   }
   Look(text, at, possible, matches);

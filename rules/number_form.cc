@@ -1,6 +1,7 @@
 #include "rules/number_form.h"
 
-#include <algorithm>
+#include <array>
+#include <iterator>
 
 namespace weir::rules {
 namespace {
@@ -80,19 +81,10 @@ constexpr NumberForm kForms[] = {
     {kQqNumber, "N##########", kAsListed, "344", Context::kQq},
 };
 
-constexpr bool AllFit() {
-  return std::all_of(std::begin(kForms), std::end(kForms),
-                     [](const NumberForm& form) { return form.pattern.size() <= kNumberWidthMax; });
-}
-static_assert(AllFit());
+static_assert(std::size(kForms) <= 64);
 
-}  // namespace
-
-std::span<const NumberForm> NumberForms() {
-  return kForms;
-}
-
-bool FitsPlace(char place, char c) {
+// Whether `c`, a digit or small letter, may stand where a pattern has `place`.
+constexpr bool FitsPlace(char place, char c) {
   const bool digit = c >= '0' && c <= '9';
   switch (place) {
     case '#':
@@ -118,6 +110,54 @@ bool FitsPlace(char place, char c) {
     default:
       return place == c;
   }
+}
+
+constexpr size_t kCharacters = 36;
+constexpr size_t IndexOf(char c) {
+  return static_cast<size_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+struct Tables {
+  std::array<std::array<FormSet, kCharacters>, kNumberWidthMax> allow{};
+  std::array<FormSet, kNumberWidthMax + 1> width{};
+  std::array<FormSet, kDetectorCount> detector{};
+
+  constexpr Tables() {
+    for (size_t form = 0; form < std::size(kForms); ++form) {
+      const FormSet bit = FormSet{1} << form;
+      const std::string_view pattern = kForms[form].pattern;
+      width[pattern.size()] |= bit;
+      detector[static_cast<size_t>(kForms[form].detector)] |= bit;
+      for (size_t place = 0; place < pattern.size(); ++place) {
+        for (char c = '0'; c <= 'z'; c = c == '9' ? 'a' : static_cast<char>(c + 1)) {
+          if (FitsPlace(pattern[place], c)) allow[place][IndexOf(c)] |= bit;
+        }
+      }
+    }
+  }
+};
+constexpr Tables kTables;
+
+}  // namespace
+
+std::span<const NumberForm> NumberForms() {
+  return kForms;
+}
+
+FormSet FormsOf(DetectorSet detectors) {
+  FormSet forms = 0;
+  for (size_t i = 0; i < kDetectorCount; ++i) {
+    if (((detectors >> i) & 1U) != 0) forms |= kTables.detector[i];
+  }
+  return forms;
+}
+
+FormSet FormsThatAllow(size_t place, char c) {
+  return kTables.allow[place][IndexOf(c)];
+}
+
+FormSet FormsOfWidth(size_t width) {
+  return kTables.width[width];
 }
 
 }  // namespace weir::rules

@@ -4,6 +4,7 @@
 // Constant data, thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -34,10 +35,14 @@ struct NumberForm {
   Context context;
 };
 
-// All forms, those of one detector in a row.
+// All forms, those of one detector in a row, at most 64.
 std::span<const NumberForm> NumberForms();
 
-// Whether `c`, a digit or small letter, may stand where `pattern` has `place`.
-bool FitsPlace(char place, char c);
+// Bit i: form i. Those of some detectors, those that allow `c` (a digit or small letter) as their
+// character `place`, and those of `width` characters. To follow all forms at once.
+using FormSet = uint64_t;
+FormSet FormsOf(DetectorSet detectors);
+FormSet FormsThatAllow(size_t place, char c);
+FormSet FormsOfWidth(size_t width);
 
 }  // namespace weir::rules

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,13 +23,14 @@ constexpr size_t kTouchingMax = 7;
 // Han characters behind a number that make it an amount, of the numbers that nothing else proves.
 constexpr std::u32string_view kMeasures = U"人元块万千百个条年月日版级天位名次分多余米岁度楼";
 
+// Not initialised: a window of them is made for every place that is looked at.
 struct Element {
-  char c = 0;            // ASCII digit or small letter
-  bool gap = false;      // parted from the element before
-  bool exact = false;    // as the fold lane has it
-  bool foreign = false;  // a numeral such as 一
-  uint64_t start = 0;
-  uint64_t end = 0;
+  char c;        // ASCII digit or small letter
+  bool gap;      // parted from the element before
+  bool exact;    // as the fold lane has it
+  bool foreign;  // a numeral such as 一
+  uint64_t start;
+  uint64_t end;
 
   bool IsDigit() const { return c >= '0' && c <= '9'; }
 };
@@ -46,6 +48,8 @@ class Window {
     }
     return &elements_[i];
   }
+  // How many there are, at most `limit`.
+  size_t Count(size_t limit) { return limit == 0 || At(limit - 1) != nullptr ? limit : count_; }
   // Once At() gave null: whether that is because the text has not arrived, and what is known then.
   bool open() const { return open_; }
   bool trailing_gap() const { return gap_ > 0; }
@@ -162,6 +166,9 @@ class Anchor {
   Anchor(const OriginalText& text, uint64_t at, ContextRule context)
       : text_(text), at_(at), context_rule_(context), window_(text, at) {}
 
+  // The forms that the characters allow, as far as they reach; of those that want more characters
+  // none where no more can come.
+  FormSet Follow(FormSet forms);
   Fit TryForm(const NumberForm& form, DetectorMatch& match);
 
  private:
@@ -281,18 +288,25 @@ Fit Anchor::FitBehind(const NumberForm& form) {
   return amount ? Fit::kNo : Fit::kWhole;
 }
 
+FormSet Anchor::Follow(FormSet forms) {
+  FormSet whole = 0;
+  for (size_t i = 0; forms != 0; ++i) {
+    const Element* const element = window_.At(i);
+    if (element == nullptr) return window_.open() ? whole | forms : whole;
+    forms &= FormsThatAllow(i, element->c);
+    whole |= forms & FormsOfWidth(i + 1);
+    forms &= ~FormsOfWidth(i + 1);
+  }
+  return whole;
+}
+
+// Of a form that Follow() has left.
 Fit Anchor::TryForm(const NumberForm& form, DetectorMatch& match) {
   const size_t width = form.pattern.size();
-  size_t count = 0;
-  for (const Element* element; count < width; ++count) {
-    element = window_.At(count);
-    if (element == nullptr) break;
-    if (!FitsPlace(form.pattern[count], element->c)) return Fit::kNo;
-    if (count == 0 && !FrontIsFree(form)) return Fit::kNo;
-  }
-  if (count < width) {
-    if (!window_.open() || !CouldBecome(form, count) ||
-        !GroupsFit(form, count, window_.trailing_gap()) || !HasContext(form)) {
+  if (!FrontIsFree(form)) return Fit::kNo;
+  if (const size_t count = window_.Count(width); count < width) {
+    if (!CouldBecome(form, count) || !GroupsFit(form, count, window_.trailing_gap()) ||
+        !HasContext(form)) {
       return Fit::kNo;
     }
     // A number that is parted after each character and goes on in front is another one.
@@ -317,23 +331,24 @@ DetectorSet FindNumbersAt(const OriginalText& text, uint64_t at, DetectorSet det
   DetectorSet undecided = 0;
   Anchor anchor(text, at, context);
   const std::span<const NumberForm> forms = NumberForms();
-  for (size_t i = 0; i < forms.size();) {
-    const Detector detector = forms[i].detector;
-    DetectorMatch longest;
-    bool partly = false;
-    for (; i < forms.size() && forms[i].detector == detector; ++i) {
-      if ((detectors & DetectorBit(detector)) == 0) continue;
-      DetectorMatch match;
-      const Fit fit = anchor.TryForm(forms[i], match);
-      partly = partly || fit == Fit::kPartly;
-      if (fit == Fit::kWhole && match.span.end > longest.span.end) longest = match;
-    }
-    if (partly) {
-      undecided |= DetectorBit(detector);
-    } else if (longest.detector != Detector::kNone) {
+  DetectorMatch longest;
+  // The forms of one detector are in a row: its longest match is known where the next one's begin.
+  const auto settle = [&](Detector next) {
+    if (longest.detector == next) return;
+    if (longest.detector != Detector::kNone && (undecided & DetectorBit(longest.detector)) == 0) {
       matches.push_back(longest);
     }
+    longest = {};
+  };
+  for (FormSet left = anchor.Follow(FormsOf(detectors)); left != 0; left &= left - 1) {
+    const NumberForm& form = forms[static_cast<size_t>(std::countr_zero(left))];
+    settle(form.detector);
+    DetectorMatch match;
+    const Fit fit = anchor.TryForm(form, match);
+    if (fit == Fit::kPartly) undecided |= DetectorBit(form.detector);
+    if (fit == Fit::kWhole && match.span.end > longest.span.end) longest = match;
   }
+  settle(Detector::kNone);
   return undecided;
 }
 

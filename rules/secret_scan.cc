@@ -45,6 +45,7 @@ constexpr KeyForm kKeyForms[] = {
     {"sk_live_", KeyForm::Body::kAlphanumeric, 20, 251},  // Stripe
     {"rk_live_", KeyForm::Body::kAlphanumeric, 20, 251},  //
 };
+constexpr size_t kSecretMin = 16;
 constexpr size_t kWordMax = 264;  // prefix and body, and one more
 
 constexpr size_t kTokenMax = 2048;  // of a JSON web token
@@ -253,6 +254,17 @@ class Pem {
   uint64_t end_ = 0;
 };
 
+// Whether what begins here ends before any secret could: nearly all words do.
+bool IsTooShort(const OriginalText& text, uint64_t at) {
+  TokenReader reader(text, at);
+  TokenChar t;
+  for (size_t read = 0; read < kSecretMin; ++read) {
+    if (!reader.Next(t)) return false;
+    if (!IsValueCharacter(t.c)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Fit FitSecret(const OriginalText& text, uint64_t at, ContextRule rule, Span& span) {
@@ -262,7 +274,7 @@ Fit FitSecret(const OriginalText& text, uint64_t at, ContextRule rule, Span& spa
   TokenReader reader(text, at);
   if (!reader.Next(t)) return Fit::kNo;
   if (t.c == '-') return front == '-' ? Fit::kNo : Pem(text, at).Read(span);
-  if (!IsAlphanumeric(t.c) || IsNameCharacter(front)) return Fit::kNo;
+  if (!IsAlphanumeric(t.c) || IsNameCharacter(front) || IsTooShort(text, at)) return Fit::kNo;
   TokenReader word_reader(text, at);
   Run run;
   const bool ended = run.Read(word_reader, kWordMax, IsNameCharacter);

@@ -44,8 +44,11 @@ inline Glyph MakeGlyph(char32_t c) {
     glyph.ascii = static_cast<char>(c);
     glyph.folded = c >= 'A' && c <= 'Z' ? c + 0x20 : c;
     glyph.exact = true;
-    glyph.numeral = LookUpNumeral(c);
-    glyph.separator = !glyph.IsDigit() && !glyph.IsLetter();
+    if (c >= '0' && c <= '9') {
+      glyph.numeral = {NumeralKind::kDigits, static_cast<uint8_t>(c - '0')};
+    } else {
+      glyph.separator = !glyph.IsLetter();
+    }
     return glyph;
   }
   if (c == kInvalidByte) return glyph;
@@ -79,6 +82,15 @@ class TextCursor {
     glyph.end = base_ + at_;
     return true;
   }
+  // The next character if it is a visible one of ASCII but the space: a short way past most text.
+  bool NextAscii(char& c) {
+    if (at_ >= text_.size()) return false;
+    c = text_[at_];
+    if (c <= 0x20 || c >= 0x7F) return false;
+    ++at_;
+    return true;
+  }
+  uint64_t at() const { return base_ + at_; }
   bool Previous(Glyph& glyph) {
     if (at_ == 0) return false;
     const Decoded decoded = DecodeBefore(text_, at_);

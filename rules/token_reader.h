@@ -10,6 +10,22 @@
 
 namespace weir::rules {
 
+constexpr bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+constexpr bool IsCapital(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+constexpr bool IsLetter(char c) {
+  return (c >= 'a' && c <= 'z') || IsCapital(c);
+}
+constexpr bool IsAlphanumeric(char c) {
+  return IsDigit(c) || IsLetter(c);
+}
+constexpr bool IsHexDigit(char c) {
+  return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
 struct TokenChar {
   char c = 0;             // 0: no ASCII character, or the end of the whole text
   char32_t folded = 0;    // as the fold lane has it
@@ -23,6 +39,13 @@ class TokenReader {
 
   // False at the end of what has arrived when more may follow.
   bool Next(TokenChar& t) {
+    if (char c; cursor_.NextAscii(c)) {
+      t.c = c;
+      t.folded = static_cast<char32_t>(SmallLetter(c));
+      t.may_part = !IsAlphanumeric(c) && c != ',' && c != ';';
+      t.end = cursor_.at();
+      return true;
+    }
     Glyph glyph;
     do {
       if (!cursor_.Next(glyph)) {
@@ -49,21 +72,5 @@ class TokenReader {
   TextCursor cursor_;
   int looked_back_ = 0;
 };
-
-constexpr bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-constexpr bool IsCapital(char c) {
-  return c >= 'A' && c <= 'Z';
-}
-constexpr bool IsLetter(char c) {
-  return (c >= 'a' && c <= 'z') || IsCapital(c);
-}
-constexpr bool IsAlphanumeric(char c) {
-  return IsDigit(c) || IsLetter(c);
-}
-constexpr bool IsHexDigit(char c) {
-  return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 }  // namespace weir::rules

@@ -81,12 +81,12 @@ class Domain {
 Fit FitMail(const OriginalText& text, uint64_t at, Span& span) {
   TokenReader reader(text, at);
   TokenChar t;
-  if (!BeginsLocal(text, at)) return Fit::kNo;
   for (size_t local = 0;; ++local) {
-    if (!reader.Next(t)) return Fit::kPartly;
+    if (!reader.Next(t)) return BeginsLocal(text, at) ? Fit::kPartly : Fit::kNo;
     if (t.c == '@' && local > 0) break;
     if (!IsLocal(t.c) || local == kMailLocalMax) return Fit::kNo;
   }
+  if (!BeginsLocal(text, at)) return Fit::kNo;
   Domain domain;
   do {
     if (!reader.Next(t)) return Fit::kPartly;
@@ -95,21 +95,25 @@ Fit FitMail(const OriginalText& text, uint64_t at, Span& span) {
   return domain.end() != 0 ? Fit::kWhole : Fit::kNo;
 }
 
-// IPv4 as it stands in a text that is known to end behind it.
-Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span) {
+// Whether an IPv4 address may begin at `at`: not amid a word, a number or a longer list of numbers.
+bool BeginsIpv4(const OriginalText& text, uint64_t at) {
   TokenReader back(text, at);
   TokenChar t;
-  if (back.Previous(t)) {
-    if (IsAlphanumeric(t.c) || t.c == '_') return Fit::kNo;
-    if (t.c == '.' && back.Previous(t) && IsDigit(t.c)) return Fit::kNo;
-  }
+  if (!back.Previous(t)) return true;
+  if (IsAlphanumeric(t.c) || t.c == '_') return false;
+  return t.c != '.' || !back.Previous(t) || !IsDigit(t.c);
+}
+
+Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span) {
   TokenReader reader(text, at);
+  TokenChar t;
   std::string address;
   int dots = 0;
   bool wide = false;  // an octet of two digits or more
   size_t digits = 0;
+  const Fit partly = BeginsIpv4(text, at) ? Fit::kPartly : Fit::kNo;
   for (;;) {
-    if (!reader.Next(t)) return Fit::kPartly;
+    if (!reader.Next(t)) return partly;
     if (IsDigit(t.c)) {
       if (++digits > 3) return Fit::kNo;
       wide = wide || digits > 1;
@@ -122,7 +126,9 @@ Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span)
     }
     address.push_back(t.c);
   }
-  if (dots < 3 || digits == 0 || IsLetter(t.c) || t.c == '_') return Fit::kNo;
+  if (dots < 3 || digits == 0 || IsLetter(t.c) || t.c == '_' || partly == Fit::kNo) {
+    return Fit::kNo;
+  }
   if (t.c == '.') {
     if (!reader.Next(t)) return Fit::kPartly;
     if (IsDigit(t.c)) return Fit::kNo;
@@ -187,14 +193,18 @@ Fit FitIpv6(const OriginalText& text, uint64_t at, Span& span) {
 }
 
 Fit FitMac(const OriginalText& text, uint64_t at, Span& span) {
-  TokenReader back(text, at);
-  TokenChar t;
-  if (back.Previous(t) && (IsAlphanumeric(t.c) || t.c == ':' || t.c == '-')) return Fit::kNo;
+  const auto begins = [&] {
+    TokenReader back(text, at);
+    TokenChar before;
+    return !back.Previous(before) ||
+           (!IsAlphanumeric(before.c) && before.c != ':' && before.c != '-');
+  };
   TokenReader reader(text, at);
+  TokenChar t;
   char separator = 0;
   bool letter = false;
   for (int i = 0; i < 17; ++i) {
-    if (!reader.Next(t)) return Fit::kPartly;
+    if (!reader.Next(t)) return begins() ? Fit::kPartly : Fit::kNo;
     if (i % 3 == 2) {
       if (separator == 0 && (t.c == ':' || t.c == '-')) separator = t.c;
       if (separator == 0 || t.c != separator) return Fit::kNo;
@@ -204,6 +214,7 @@ Fit FitMac(const OriginalText& text, uint64_t at, Span& span) {
     letter = letter || IsLetter(t.c);
     span = {at, t.end};
   }
+  if (!begins()) return Fit::kNo;
   if (!reader.Next(t)) return Fit::kPartly;
   const bool goes_on = IsAlphanumeric(t.c) || t.c == separator;
   // Digits with dashes alone are as often a date.
@@ -311,6 +322,7 @@ bool IsNameCharacter(char c) {
 
 Fit FitWechat(const OriginalText& text, uint64_t at, ContextRule rule, Span& span) {
   constexpr std::string_view kSystemPrefix = "wxid_";
+  constexpr size_t kSystemNameMax = 25;
   TokenReader back(text, at);
   TokenChar t;
   if (back.Previous(t) && (IsNameCharacter(t.c) || t.c == '@' || t.c == '/')) return Fit::kNo;
@@ -320,23 +332,26 @@ Fit FitWechat(const OriginalText& text, uint64_t at, ContextRule rule, Span& spa
     return context != ContextFound::kNo;
   };
   TokenReader reader(text, at);
-  std::string name;
+  std::array<char, kSystemNameMax + 1> characters;
+  size_t count = 0;
   bool open = false;
   uint64_t end = at;
   for (;;) {
     open = !reader.Next(t);
-    if (open || !IsNameCharacter(t.c) || name.size() > 25) break;
-    name.push_back(SmallLetter(t.c));
+    if (open || !IsNameCharacter(t.c)) break;
+    if (count == characters.size()) return Fit::kNo;
+    characters[count++] = SmallLetter(t.c);
     end = t.end;
   }
-  const std::string_view common =
-      std::string_view(name).substr(0, std::min(name.size(), kSystemPrefix.size()));
+  const std::string_view name(characters.data(), count);
+  if (!open && name.size() < 6) return Fit::kNo;
+  const std::string_view common = name.substr(0, std::min(count, kSystemPrefix.size()));
   const bool system =
       kSystemPrefix.starts_with(common) && (open || name.size() >= kSystemPrefix.size() + 10);
-  if (name.size() > (system ? 25U : 20U) || (!system && !look())) return Fit::kNo;
+  if (name.size() > (system ? kSystemNameMax : size_t{20}) || (!system && !look())) return Fit::kNo;
   if (open) return Fit::kPartly;
   // abc123@... is a mail address, abc123.com a site, and so is http://.
-  if (name.size() < 6 || t.c == '@' || t.c == '/') return Fit::kNo;
+  if (t.c == '@' || t.c == '/') return Fit::kNo;
   if (t.c == '.' || t.c == ':') {
     const bool site = t.c == '.';
     if (!reader.Next(t)) return Fit::kPartly;
@@ -371,7 +386,7 @@ Fit FitToken(Detector detector, const OriginalText& text, uint64_t at, const Tok
       if (!IsHexDigit(first.c)) return Fit::kNo;
       const Fit v4 = IsDigit(first.c) ? FitIpv4(text, at, rule, span) : Fit::kNo;
       if (v4 == Fit::kWhole) return v4;
-      const Fit v6 = FitIpv6(text, at, span);
+      const Fit v6 = IsIpv6Beginning({&first.c, 1}) ? FitIpv6(text, at, span) : Fit::kNo;
       return v6 == Fit::kNo ? v4 : v6;
     }
     case Detector::kMacAddress:
