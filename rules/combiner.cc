@@ -23,6 +23,10 @@ std::string LaneOfText(Lane lane, std::string_view text) {
 void MakeFinest(const RuleSet::Compiled& compiled, const MixedRule& mixed, std::string_view text,
                 Finding& finding) {
   const std::string fold = LaneOfText(Lane::kFold, text);
+  if (finding.lane > Lane::kSkeleton &&
+      mixed.skeleton_words.contains(LaneOfText(Lane::kSkeleton, text))) {
+    finding.lane = Lane::kSkeleton;
+  }
   if (mixed.exact_words.contains(std::string(text))) finding.lane = Lane::kExact;
   if (mixed.fold_words.contains(fold)) finding.lane = std::min(finding.lane, Lane::kFold);
   for (const uint32_t use : mixed.expressions) {

@@ -7,6 +7,7 @@
 
 #include <absl/container/flat_hash_set.h>
 
+#include "rules/disguise_index.h"
 #include "rules/expression_index.h"
 #include "rules/rule_set.h"
 #include "rules/word_index.h"
@@ -43,6 +44,7 @@ struct MixedRule {
   std::vector<Detector> detectors;
   absl::flat_hash_set<std::string> exact_words;  // of words that look in the exact lane
   absl::flat_hash_set<std::string> fold_words;   // folded, of words that look in the fold lane
+  absl::flat_hash_set<std::string> skeleton_words;
 };
 
 struct RuleSet::Compiled {
@@ -61,6 +63,8 @@ struct RuleSet::Compiled {
   WordIndex words;          // of lanes exact, fold and skeleton
   WordIndex numeral_words;  // of lane digits, read as kNumerals
   WordIndex leet_words;     // of lane skeleton, read as kLeet
+  DisguiseIndex sounds;     // lane pinyin
+  DisguiseIndex shapes;     // lane shape
   ExpressionIndex expressions;
   struct DetectorUse {
     Detector detector;

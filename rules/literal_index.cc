@@ -22,6 +22,12 @@ namespace weir::rules {
   return {bytes, length};
 }
 
+uint32_t LiteralIndex::Key(char32_t c) {
+  std::string bytes;
+  AppendUtf8(c, bytes);
+  return ReadRaw(bytes, 0).bytes;
+}
+
 LiteralIndex LiteralIndex::Build(const std::vector<std::string_view>& literals) {
   LiteralIndex index;
   index.ends_.push_back(0);
@@ -76,6 +82,7 @@ void LiteralIndex::BuildStarts() {
     pairs_.Set(hash >> starts_shift_);
     if (first.length + second.length == whole.size()) {
       whole_pairs_.Set(hash >> starts_shift_);
+      has_pairs_ = true;
     } else {
       const RawCharacter third = ReadRaw(whole, first.length + second.length);
       triples_.Set(PairHash(hash, third.bytes) >> starts_shift_);
@@ -85,7 +92,7 @@ void LiteralIndex::BuildStarts() {
 
 // Whether a string may begin with a pair of characters that some string begins with, behind which
 // the text goes on at `third`.
-bool LiteralIndex::MayBegin(std::string_view lane, size_t third, uint32_t pair_hash) const {
+bool LiteralIndex::MayBeginAt(std::string_view lane, size_t third, uint32_t pair_hash) const {
   if (whole_pairs_.Has(pair_hash >> starts_shift_)) return true;
   return third < lane.size() &&
          triples_.Has(PairHash(pair_hash, ReadRaw(lane, third).bytes) >> starts_shift_);
@@ -100,7 +107,7 @@ void LiteralIndex::Scan(std::string_view lane, uint64_t offset, std::vector<Hit>
     if (next >= lane.size()) return;
     const RawCharacter second = ReadRaw(lane, next);
     const uint32_t hash = PairHash(first.bytes, second.bytes);
-    if (pairs_.Has(hash >> starts_shift_) && MayBegin(lane, next + second.length, hash)) {
+    if (pairs_.Has(hash >> starts_shift_) && MayBeginAt(lane, next + second.length, hash)) {
       Follow(lane, at, offset, hits);
     }
     at = next;

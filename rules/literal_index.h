@@ -56,6 +56,16 @@ class LiteralIndex {
   // the lane offset of the first byte.
   void Scan(std::string_view lane, uint64_t offset, std::vector<Hit>& hits) const;
 
+  // Whether a string may begin with the characters with these keys; `third` is 0 where the text
+  // ends. For callers that walk along texts in their own way.
+  bool MayBegin(uint32_t first, uint32_t second, uint32_t third) const {
+    const uint32_t pair = PairHash(first, second);
+    if (third != 0 && triples_.Has(PairHash(pair, third) >> starts_shift_)) return true;
+    return has_pairs_ && whole_pairs_.Has(pair >> starts_shift_);
+  }
+  // The UTF-8 bytes of `c`, the first in the low ones.
+  static uint32_t Key(char32_t c);
+
   // Calls visit(start, prefix) for each suffix of `lane` that is a proper prefix of a string, the
   // shortest first. None reaches over a kLaneBreak.
   template <typename Visit>
@@ -78,6 +88,8 @@ class LiteralIndex {
     const auto found = prefixes_.find(path.hash_);
     return found == prefixes_.end() ? nullptr : &found->second;
   }
+
+  bool has_single_characters() const { return has_single_characters_; }
 
   size_t memory_bytes() const;
 
@@ -109,7 +121,7 @@ class LiteralIndex {
 
   void AddPrefixes(uint32_t number);
   void BuildStarts();
-  bool MayBegin(std::string_view lane, size_t third, uint32_t pair_hash) const;
+  bool MayBeginAt(std::string_view lane, size_t third, uint32_t pair_hash) const;
   void Follow(std::string_view lane, size_t at, uint64_t offset, std::vector<Hit>& hits) const;
 
   std::string bytes_;           // the strings
@@ -120,6 +132,7 @@ class LiteralIndex {
   Starts whole_pairs_;                  // strings of two
   Starts triples_;                      // the first three of strings of three and more
   bool has_single_characters_ = false;  // strings of one
+  bool has_pairs_ = false;              // strings of two
   size_t characters_max_ = 0;
   std::vector<uint64_t> first_characters_;  // bit c: some string begins with c (below U+10000)
 };

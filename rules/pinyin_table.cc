@@ -23,14 +23,6 @@ void AppendCollapsed(std::string_view letters, std::string& out) {
   }
 }
 
-// Whether the letter `written` stands for `letter` of a spelling, after `previous` of the same.
-bool LetterMatches(char letter, char previous, char32_t written) {
-  if (written == static_cast<char32_t>(letter)) return true;
-  if (letter == 'v') return written == 'u';
-  return letter == 'u' && written == 'v' &&
-         std::string_view("jqxy").find(previous) != std::string_view::npos;
-}
-
 // Tries the readings of each character in turn. Few characters have more than two readings and few
 // readings begin alike, so that there is next to nothing to go back on.
 class EarMatcher {
@@ -58,14 +50,6 @@ class EarMatcher {
 
  private:
   static bool Sounds(char32_t c) { return IsLatin(c) || !Readings(c).empty(); }
-
-  static bool ShareReading(char32_t a, char32_t b) {
-    if (a == b) return true;
-    const std::span<const Syllable> of_b = Readings(b);
-    return std::ranges::any_of(Readings(a), [&](Syllable syllable) {
-      return std::ranges::find(of_b, syllable) != of_b.end();
-    });
-  }
 
   bool OnlyRepeats(size_t at, char32_t last) const {
     return std::all_of(text_.begin() + static_cast<ptrdiff_t>(at), text_.end(),
@@ -204,6 +188,79 @@ std::vector<std::string> PinyinForms(std::u32string_view word, size_t forms_max)
     for (const std::string_view letters : sounds[i].seen_as) collector.Add(sounds, i, letters);
   }
   return collector.Take();
+}
+
+Sounds SoundsOf(char32_t c) {
+  const std::span<const Syllable> readings = Readings(c);
+  Sounds sounds{{readings.begin(), readings.end()}, {}};
+  for (const Syllable syllable : readings) {
+    for (const Syllable other : ListAt(kSeenAsLists, kSeenAsOf[syllable])) {
+      if (std::ranges::find(sounds.readings, other) == sounds.readings.end() &&
+          std::ranges::find(sounds.seen_as, other) == sounds.seen_as.end()) {
+        sounds.seen_as.push_back(other);
+      }
+    }
+  }
+  return sounds;
+}
+
+bool ShareReading(char32_t a, char32_t b) {
+  if (a == b) return true;
+  const std::span<const Syllable> of_b = Readings(b);
+  return std::ranges::any_of(Readings(a), [&](Syllable syllable) {
+    return std::ranges::find(of_b, syllable) != of_b.end();
+  });
+}
+
+bool LetterMatches(char letter, char previous, char32_t written) {
+  if (written == static_cast<char32_t>(letter)) return true;
+  if (letter == 'v') return written == 'u';
+  return letter == 'u' && written == 'v' &&
+         std::string_view("jqxy").find(previous) != std::string_view::npos;
+}
+
+void SyllablesAt(std::string_view letters, absl::FunctionRef<void(size_t, Syllable)> visit) {
+  size_t node = 0;
+  for (size_t at = 0; at < letters.size(); ++at) {
+    if (letters[at] < 'a' || letters[at] > 'z') return;
+    node = kTree[node][letters[at] - 'a'];
+    if (node == 0) return;
+    if (kTreeEnds[node] == 0) continue;
+    visit(at + 1, static_cast<Syllable>(kTreeEnds[node] - 1));
+    // ü has lost its dots in the fold lane.
+    if (at == 1 && letters[1] == 'u' && (letters[0] == 'l' || letters[0] == 'n')) {
+      const char umlaut[] = {letters[0], 'v'};
+      visit(2, *SyllableFromLetters({umlaut, 2}));
+    }
+  }
+}
+
+std::span<const Syllable> SyllablesBegunBy(std::string_view letters) {
+  static const std::vector<std::vector<Syllable>> below = [] {
+    std::vector<std::vector<Syllable>> lists(std::size(kTree));
+    const auto collect = [&](const auto& self, size_t node) -> void {
+      for (const uint16_t child : kTree[node]) {
+        if (child == 0) continue;
+        self(self, child);
+        lists[node].insert(lists[node].end(), lists[child].begin(), lists[child].end());
+        if (kTreeEnds[child] != 0) {
+          lists[node].push_back(static_cast<Syllable>(kTreeEnds[child] - 1));
+        }
+      }
+      std::ranges::sort(lists[node]);
+      const auto same = std::ranges::unique(lists[node]);
+      lists[node].erase(same.begin(), same.end());
+    };
+    collect(collect, 0);
+    return lists;
+  }();
+  size_t node = 0;
+  for (const char letter : letters) {
+    if (letter < 'a' || letter > 'z') return {};
+    node = kTree[node][letter - 'a'];
+    if (node == 0) return {};
+  }
+  return below[node];
 }
 
 bool PinyinMatches(std::u32string_view word, std::u32string_view text) {

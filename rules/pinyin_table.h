@@ -42,6 +42,8 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/functional/function_ref.h>
+
 namespace weir::rules {
 
 // A toneless syllable: an index into the alphabetical list of all of them.
@@ -67,6 +69,23 @@ std::vector<std::string> PinyinForms(std::u32string_view word, size_t forms_max 
 // character a common reading, or a reading's letters. Separators, digits and repeats in the text
 // are passed over.
 bool PinyinMatches(std::u32string_view word, std::u32string_view text);
+
+// The sounds that a text may give a character of a word: all of its readings, and the first
+// readings of other characters that share one of them (常 sounds `chang`, and 长 is read so too; a
+// text with 长 sounds `chang`, and a word's 掌 may be meant).
+struct Sounds {
+  std::vector<Syllable> readings;
+  std::vector<Syllable> seen_as;
+};
+Sounds SoundsOf(char32_t c);
+bool ShareReading(char32_t a, char32_t b);
+
+// Calls visit(length, syllable) for every syllable that `letters` begins with, however ü is typed.
+void SyllablesAt(std::string_view letters, absl::FunctionRef<void(size_t, Syllable)> visit);
+// The syllables that `letters` are the beginning of and not all of.
+std::span<const Syllable> SyllablesBegunBy(std::string_view letters);
+// Whether `written` may stand for `letter` of a spelling, behind `previous` of the same (0: none).
+bool LetterMatches(char letter, char previous, char32_t written);
 
 // Every way to part `letters` (a-z) into syllables, longest syllables first, at most `max` ways.
 std::vector<std::vector<Syllable>> Segmentations(std::string_view letters, size_t max = 64);

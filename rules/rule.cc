@@ -30,7 +30,8 @@ constexpr std::array<std::string_view, kLaneCount> kLaneNames = {
 
 constexpr LaneSet kLanesDefault = LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
 constexpr LaneSet kLanesAvailable = LaneBit(Lane::kExact) | LaneBit(Lane::kFold) |
-                                    LaneBit(Lane::kSkeleton) | LaneBit(Lane::kDigits);
+                                    LaneBit(Lane::kSkeleton) | LaneBit(Lane::kPinyin) |
+                                    LaneBit(Lane::kShape) | LaneBit(Lane::kDigits);
 
 // Appendix A of GB/T 45654-2025: the last letter of each group.
 constexpr std::array<char, 5> kCategoryLast = {'h', 'i', 'e', 'g', 'b'};
@@ -301,6 +302,11 @@ void PackParser::ParseLeaf(YamlMap& map, std::string_view kind, Matcher& matcher
     if (!expression.ok()) {
       map.AddProblem(map.LineOf("regex"), std::string(expression.status().message()));
     }
+    if ((matcher.lanes & (LaneBit(Lane::kPinyin) | LaneBit(Lane::kShape))) != 0) {
+      map.AddProblem(map.LineOf("lanes"),
+                     "lanes pinyin and shape tell how the characters of a word sound and look, "
+                     "which an expression leaves open; name them for words");
+    }
     return;
   }
   matcher.kind = Matcher::Kind::kWords;
@@ -338,7 +344,7 @@ LaneSet PackParser::ParseLanes(YamlMap& map) {
     } else if ((kLanesAvailable & LaneBit(*lane)) == 0) {
       map.AddProblem(name.line, Concat("lane \"", name.value,
                                        "\" is not available in this build; use exact, fold, "
-                                       "skeleton or digits"));
+                                       "skeleton, pinyin, shape or digits"));
     } else {
       lanes |= LaneBit(*lane);
     }

@@ -61,6 +61,9 @@ absl::Status CheckHyperscan() {
              ") loses matches; install Debian's libhyperscan-dev in place of libvectorscan-dev"));
 }
 
+// Lanes that find words by what their characters sound or look like.
+constexpr LaneSet kDisguiseLanes = LaneBit(Lane::kPinyin) | LaneBit(Lane::kShape);
+
 // Turns rules into leaves, words, expressions and what combines them.
 class Compiler {
  public:
@@ -78,6 +81,8 @@ class Compiler {
     compiled_.words = WordIndex::Build(std::move(words_));
     compiled_.numeral_words = WordIndex::Build(std::move(numeral_words_));
     compiled_.leet_words = WordIndex::Build(std::move(leet_words_));
+    compiled_.sounds = DisguiseIndex::Build(Lane::kPinyin, std::move(sounds_));
+    compiled_.shapes = DisguiseIndex::Build(Lane::kShape, std::move(shapes_));
     return ExpressionIndex::Build(std::move(expressions_), cache_, compiled_.expressions);
   }
 
@@ -154,7 +159,7 @@ class Compiler {
   }
 
   void AddWords(const Matcher& matcher, uint32_t leaf) {
-    kinds_ |= 1;
+    kinds_ |= (matcher.lanes & kDisguiseLanes) != 0 ? 9 : 1;
     stats().words += static_cast<uint32_t>(matcher.words.size());
     for (const std::string& written : matcher.words) {
       absl::StatusOr<Word> word = Word::Parse(written, matcher.lanes);
@@ -164,6 +169,9 @@ class Compiler {
       Widen(characters);
       if ((matcher.lanes & LaneBit(Lane::kExact)) != 0) mixed_.exact_words.insert(word->exact);
       if ((matcher.lanes & LaneBit(Lane::kFold)) != 0) mixed_.fold_words.insert(word->fold);
+      if ((matcher.lanes & LaneBit(Lane::kSkeleton)) != 0) {
+        mixed_.skeleton_words.insert(word->skeleton);
+      }
       if (directions_ == kNoDirection) continue;
       AddWord(written, {*std::move(word), leaf, directions_, /*exception=*/false, IsPart(leaf)});
     }
@@ -173,6 +181,8 @@ class Compiler {
   void AddWord(const std::string& written, WordUse use) {
     constexpr LaneSet kSkeleton = LaneBit(Lane::kSkeleton);
     const LaneSet named = use.word.lanes;
+    if ((named & LaneBit(Lane::kPinyin)) != 0) sounds_.push_back(use);
+    if ((named & LaneBit(Lane::kShape)) != 0) shapes_.push_back(use);
     use.word.lanes &=
         static_cast<LaneSet>(LaneBit(Lane::kExact) | LaneBit(Lane::kFold) | kSkeleton);
     const auto add = [&](Reading reading, std::vector<WordUse>& words) {
@@ -236,7 +246,7 @@ class Compiler {
     for (const std::string& written : exception.words) {
       absl::StatusOr<Word> word = Word::Parse(written, exception.lanes);
       if (!Accept(word.status(), compiled_.rules.back()->line)) continue;
-      words_.push_back({*std::move(word), number, directions_, /*exception=*/true, /*part=*/false});
+      AddWord(written, {*std::move(word), number, directions_, /*exception=*/true, /*part=*/false});
     }
   }
 
@@ -247,6 +257,8 @@ class Compiler {
   std::vector<WordUse> words_;
   std::vector<WordUse> numeral_words_;
   std::vector<WordUse> leet_words_;
+  std::vector<WordUse> sounds_;
+  std::vector<WordUse> shapes_;
   std::vector<ExpressionUse> expressions_;
 
   // Of the rule being added.
@@ -385,7 +397,8 @@ bool RuleSet::from_cache() const {
 
 size_t RuleSet::memory_bytes() const {
   return compiled_->words.memory_bytes() + compiled_->numeral_words.memory_bytes() +
-         compiled_->leet_words.memory_bytes() + compiled_->expressions.memory_bytes();
+         compiled_->leet_words.memory_bytes() + compiled_->sounds.memory_bytes() +
+         compiled_->shapes.memory_bytes() + compiled_->expressions.memory_bytes();
 }
 
 }  // namespace weir::rules

@@ -43,22 +43,6 @@ bool AnyListOf(const uint32_t (&table)[kSize], char32_t c, const Visit& visit) {
   return false;
 }
 
-// What the character may be in the lane, its own elements first.
-std::vector<std::u32string> FormsOf(char32_t c) {
-  std::vector<std::u32string> forms(1);
-  AppendElements(c, forms[0]);
-  AnyListOf(kShapeForms, c, [&](std::span<const char32_t> list) {
-    forms.emplace_back(list.begin(), list.end());
-    return false;
-  });
-  return forms;
-}
-
-bool IsOrdinary(char32_t c, std::u32string_view parts) {
-  return AnyListOf(kOrdinarySplits, c,
-                   [&](std::span<const char32_t> list) { return std::ranges::equal(list, parts); });
-}
-
 // Unicode counts radicals such as ⺡ among the symbols.
 bool IsSeparator(char32_t c) {
   return LookUpFold(c).separator() && ShapeElements(c).empty();
@@ -75,7 +59,7 @@ class EyeMatcher {
     while (at < text_.size() && IsSeparator(text_[at])) ++at;
     if (word_at == word_.size()) return OnlyRepeats(at, last) ? so_far : ShapeMatch::kDifferent;
     ShapeMatch best = ShapeMatch::kDifferent;
-    for (const std::u32string& form : FormsOf(word_[word_at])) {
+    for (const std::u32string& form : ShapeFormsOf(word_[word_at])) {
       best = std::max(best, MatchForm(form, word_at, at, so_far));
     }
     if (best == ShapeMatch::kDifferent && at < text_.size() && text_[at] == last) {
@@ -115,7 +99,7 @@ class EyeMatcher {
 
   static ShapeMatch Judge(char32_t wanted, std::u32string_view taken) {
     if (taken.size() == 1 && taken[0] == wanted) return ShapeMatch::kSame;
-    return IsOrdinary(wanted, taken) ? ShapeMatch::kOrdinary : ShapeMatch::kDisguised;
+    return IsOrdinarySplit(wanted, taken) ? ShapeMatch::kOrdinary : ShapeMatch::kDisguised;
   }
 
   const std::u32string_view word_;
@@ -128,13 +112,28 @@ std::span<const char32_t> ShapeElements(char32_t c) {
   return ListAt(kShapePages[kShapePageOf[c / kPageSize]][c % kPageSize]);
 }
 
+std::vector<std::u32string> ShapeFormsOf(char32_t c) {
+  std::vector<std::u32string> forms(1);
+  AppendElements(c, forms[0]);
+  AnyListOf(kShapeForms, c, [&](std::span<const char32_t> list) {
+    forms.emplace_back(list.begin(), list.end());
+    return false;
+  });
+  return forms;
+}
+
+bool IsOrdinarySplit(char32_t c, std::u32string_view parts) {
+  return AnyListOf(kOrdinarySplits, c,
+                   [&](std::span<const char32_t> list) { return std::ranges::equal(list, parts); });
+}
+
 std::vector<std::string> ShapeForms(std::u32string_view word, size_t forms_max) {
   std::vector<std::u32string> forms(1);
   for (const char32_t c : word) {
     if (IsSeparator(c)) continue;
     std::vector<std::u32string> longer;
     // All with the character's own elements first, so that a full list has lost the rarest.
-    for (const std::u32string& ending : FormsOf(c)) {
+    for (const std::u32string& ending : ShapeFormsOf(c)) {
       for (const std::u32string& form : forms) {
         if (longer.size() < forms_max) longer.push_back(form + ending);
       }

@@ -44,6 +44,12 @@ namespace weir::rules {
 // be below 0x110000.
 std::span<const char32_t> ShapeElements(char32_t c);
 
+// What `c` may be in the lane, in elements: its own first, then other ways to write its parts and
+// the characters it is taken for.
+std::vector<std::u32string> ShapeFormsOf(char32_t c);
+// Whether ordinary text has these characters, which make up `c`, side by side: 女子 for 好.
+bool IsOrdinarySplit(char32_t c, std::u32string_view parts);
+
 // What to look for in the lane for `word` (fold lane), in UTF-8: at most `forms_max` forms, the
 // word's own first.
 std::vector<std::string> ShapeForms(std::u32string_view word, size_t forms_max = 64);

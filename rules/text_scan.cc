@@ -55,6 +55,12 @@ void TextScan::Begin(const RuleSet::Compiled& compiled, DirectionSet direction, 
     if (view.words != nullptr) view.word_scan.Begin(*view.words, direction_, whole);
     view.has_expressions = view.reading != Reading::kLeet &&
                            (compiled_->expressions.lanes() & LaneBit(view.lane)) != 0;
+    view.has_disguises = view.lane == Lane::kSkeleton && view.reading == Reading::kFold &&
+                         !(compiled_->sounds.empty() && compiled_->shapes.empty());
+    if (view.has_disguises) {
+      view.disguise_scans[0].Begin(compiled_->sounds, direction_, whole);
+      view.disguise_scans[1].Begin(compiled_->shapes, direction_, whole);
+    }
     if (view.has_expressions && !whole) {
       view.expressions.Begin(compiled_->expressions, view.lane, direction_);
     }
@@ -93,6 +99,9 @@ void TextScan::ListGrowing(const OriginalText& text, bool each,
     if (view.words != nullptr) {
       view.word_scan.ListGrowing(ReadAs(text, view.reading), view.text, each, growing);
     }
+    for (const DisguiseScan& words : view.Disguises()) {
+      words.ListGrowing(text, view.text, each, growing);
+    }
     if (!view.has_expressions) continue;
     view.expressions.ForEachGrowing(each, [&](const ExpressionStream::GrowingMatch& match) {
       const uint64_t start = view.text.Origin(match.start);
@@ -124,9 +133,14 @@ void TextScan::Normalise(const OriginalText& text) {
 void TextScan::FindWords(const OriginalText& text, Occurrences& occurrences) {
   word_hold_ = text.end();
   for (View& view : views_) {
-    if (view.words == nullptr) continue;
-    view.word_scan.Advance(ReadAs(text, view.reading), view.text, view.scanned, occurrences);
-    word_hold_ = std::min(word_hold_, view.word_scan.hold());
+    if (view.words != nullptr) {
+      view.word_scan.Advance(ReadAs(text, view.reading), view.text, view.scanned, occurrences);
+      word_hold_ = std::min(word_hold_, view.word_scan.hold());
+    }
+    for (DisguiseScan& words : view.Disguises()) {
+      words.Advance(text, view.text, view.scanned, occurrences);
+      word_hold_ = std::min(word_hold_, words.hold());
+    }
   }
 }
 
@@ -196,9 +210,13 @@ void TextScan::FindDetected(const OriginalText& text, Occurrences& occurrences) 
 uint64_t TextScan::ExceptionHold(const OriginalText& text, uint32_t exception) const {
   uint64_t hold = text.end();
   for (const View& view : views_) {
-    if (view.words == nullptr) continue;
-    hold = std::min(hold,
-                    view.word_scan.ExceptionHold(ReadAs(text, view.reading), view.text, exception));
+    if (view.words != nullptr) {
+      hold = std::min(
+          hold, view.word_scan.ExceptionHold(ReadAs(text, view.reading), view.text, exception));
+    }
+    for (const DisguiseScan& words : view.Disguises()) {
+      hold = std::min(hold, words.ExceptionHold(text, view.text, exception));
+    }
   }
   return hold;
 }
@@ -207,6 +225,7 @@ uint64_t TextScan::View::Tail() const {
   uint64_t tail = text.end();
   if (words != nullptr) tail = std::min(tail, word_scan.lane_keep());
   if (has_expressions) tail = std::min(tail, expressions.TailStart(text.end()));
+  for (const DisguiseScan& scan : Disguises()) tail = std::min(tail, scan.lane_keep());
   return tail;
 }
 
@@ -216,6 +235,7 @@ uint64_t TextScan::Undecided(const OriginalText& text) const {
   for (const View& view : views_) {
     if (!view.runs()) continue;
     if (view.words != nullptr) first = view.word_scan.KeepFrom(first);
+    for (const DisguiseScan& words : view.Disguises()) first = words.KeepFrom(first);
     const uint64_t tail = view.Tail();
     if (tail < view.text.end()) first = std::min(first, view.text.Origin(tail));
   }

@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <absl/status/status.h>
 
 #include "rules/compiled.h"
 #include "rules/detector_scan.h"
+#include "rules/disguise_scan.h"
 #include "rules/expression_index.h"
 #include "rules/fold_cursor.h"
 #include "rules/lane_text.h"
@@ -60,7 +62,13 @@ class TextScan {
   struct View {
     View(Lane shown, Reading read_as)
         : lane(shown), reading(read_as), text(std::min(shown, Lane::kSkeleton), read_as) {}
-    bool runs() const { return words != nullptr || has_expressions; }
+    bool runs() const { return words != nullptr || has_expressions || has_disguises; }
+    std::span<DisguiseScan> Disguises() {
+      return std::span(disguise_scans).first(has_disguises ? 2 : 0);
+    }
+    std::span<const DisguiseScan> Disguises() const {
+      return std::span(disguise_scans).first(has_disguises ? 2 : 0);
+    }
     // The lane offset from which the lane is still needed.
     uint64_t Tail() const;
 
@@ -72,6 +80,8 @@ class TextScan {
     WordScan word_scan;
     bool has_expressions = false;
     ExpressionStream expressions;
+    bool has_disguises = false;  // lanes pinyin and shape read this one
+    DisguiseScan disguise_scans[2];
   };
 
   void Normalise(const OriginalText& text);

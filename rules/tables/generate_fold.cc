@@ -179,6 +179,8 @@ void Folder::AddSimplifiedOfIcu() {
 
 bool Folder::IsSeparator(char32_t c) {
   const auto code_point = static_cast<UChar32>(c);
+  // Radicals are symbols to Unicode, but parts of characters to who writes ⺡去 for 法.
+  if (c >= 0x2E80 && c <= 0x2EFF) return false;
   return u_isUWhiteSpace(code_point) ||
          (U_GET_GC_MASK(code_point) & (U_GC_Z_MASK | U_GC_P_MASK | U_GC_S_MASK)) != 0;
 }

@@ -20,6 +20,8 @@ inline constexpr LaneSet kExactLane = LaneBit(Lane::kExact);
 inline constexpr LaneSet kFoldLane = LaneBit(Lane::kFold);
 inline constexpr LaneSet kSkeletonLane = LaneBit(Lane::kSkeleton);
 inline constexpr LaneSet kDigitsLane = LaneBit(Lane::kDigits);
+inline constexpr LaneSet kPinyinLane = LaneBit(Lane::kPinyin);
+inline constexpr LaneSet kShapeLane = LaneBit(Lane::kShape);
 inline constexpr LaneSet kDefaultLanes = kFoldLane | kSkeletonLane;
 
 inline Matcher Words(std::vector<std::string> words, LaneSet lanes = kDefaultLanes) {

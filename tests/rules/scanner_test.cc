@@ -53,6 +53,69 @@ TEST(ScanTest, WordsInDisguise) {
                       });
 }
 
+TEST(ScanTest, WordsToTheEar) {
+  const auto rules =
+      CompileRules({MakeRule(Words({"线上赌场", "赌博", "加v信", "天天彩票", "女儿红", "长生牌"},
+                                   kDefaultLanes | kPinyinLane))});
+  ExpectFound(
+      *rules,
+      {
+          {"来线上赌场玩", {"fold:线上赌场"}},
+          {"线 上 赌 场", {"skeleton:线 上 赌 场"}},
+          {"来现尚堵厂玩", {"pinyin:现尚堵厂"}},
+          {"xianshangduchang", {"pinyin:xianshangduchang"}},
+          {"XianShang DuChang!", {"pinyin:XianShang DuChang"}},
+          {"xian4 shang4 du3 chang3", {"pinyin:xian4 shang4 du3 chang"}},
+          {"xiànshàngdǔchǎng", {"pinyin:xiànshàngdǔchǎng"}},
+          {"线shang赌chang", {"pinyin:线shang赌chang"}},
+          {"線ｓｈａｎｇ🎲堵-厂", {"pinyin:線ｓｈａｎｇ🎲堵-厂"}},
+          {"x i a n s h a n g d u c h a n g", {"pinyin:x i a n s h a n g d u c h a n g"}},
+          {"xia nshangduchang", {}},
+          {"现现尚堵厂厂", {"pinyin:现尚堵厂"}},
+          {"xxiaanshangduchangg", {"pinyin:xiaanshangduchang"}},
+          {"wanxianshangduchang", {"pinyin:xianshangduchang"}},
+          {"thexianshangduchang", {}},
+          {"xianshangduchanged", {}},
+          {"xianshangduchangan", {"pinyin:xianshangduchang"}},
+          {"西安上赌场", {}},
+          {"xi'an上赌场", {}},
+          {"赌搏", {"pinyin:赌搏"}},
+          {"dubo", {"pinyin:dubo"}},
+          {"读博", {"pinyin:读博"}},
+          {"毒伯", {}},
+          {"du博", {"pinyin:du博"}},
+          {"家v芯", {"pinyin:家v芯"}},
+          {"jiavxin", {"pinyin:jiavxin"}},
+          {"天tian彩票", {"pinyin:天tian彩票"}},
+          {"tian彩票", {}},
+          {"填田才票", {"pinyin:填田才票"}},
+          {"填填才票", {"pinyin:填填才票"}},
+          {"nverhong nuerhong", {"pinyin:nverhong", "pinyin:nuerhong"}},
+          {"常生牌 掌生牌 changshengpai zhangshengpai",
+           {"pinyin:常生牌", "pinyin:掌生牌", "pinyin:changshengpai", "pinyin:zhangshengpai"}},
+      });
+}
+
+TEST(ScanTest, WordsToTheEye) {
+  const auto rules = CompileRules(
+      {MakeRule(Words({"线上赌场", "赌博", "法轮盘", "森林舞会"}, kDefaultLanes | kShapeLane))});
+  ExpectFound(*rules, {
+                          {"来线上赌场玩", {"fold:线上赌场"}},
+                          {"线上贝者场", {"shape:线上贝者场"}},
+                          {"线 上 贝 者 场", {"shape:线 上 贝 者 场"}},
+                          {"綫上貝者場", {"shape:綫上貝者場"}},
+                          {"线上睹场", {"shape:线上睹场"}},
+                          {"线上目者土昜", {}},
+                          {"贝者博", {"shape:贝者博"}},
+                          {"氵去轮盘", {"shape:氵去轮盘"}},
+                          {"⺡去轮盘", {"shape:⺡去轮盘"}},
+                          {"木木木木木舞会", {"shape:木木木木木舞会"}},
+                          {"木木舞会", {}},
+                          {"线上者贝场", {}},
+                          {"线上贝场", {}},
+                      });
+}
+
 TEST(ScanTest, LanesAreTheOnesNamed) {
   const auto rules = CompileRules({MakeRule(Words({"In-Game 赌"}, kExactLane)),
                                    MakeRule(Words({"in-game 赌"}, kFoldLane)),

@@ -1,0 +1,229 @@
+#include "rules/alphabet.h"
+
+#include <algorithm>
+#include <string>
+
+#include "rules/pinyin_table.h"
+#include "rules/shape_table.h"
+
+namespace weir::rules {
+namespace {
+
+constexpr Symbol kFirstSound = 0xE000;  // private use: no character of a text
+constexpr Symbol kFirstShape = 0x3400;
+constexpr size_t kShapesMax = 0xD800 - kFirstShape;
+
+bool IsLetter(char32_t c) {
+  return c >= 'a' && c <= 'z';
+}
+
+Symbol SoundSymbol(Syllable syllable) {
+  return kFirstSound + syllable;
+}
+
+// The letters from `at` on, as many as a syllable may have.
+std::string_view LettersAt(std::string_view text, size_t at) {
+  constexpr size_t kLettersMax = 6;
+  size_t end = at;
+  while (end < text.size() && end - at < kLettersMax &&
+         IsLetter(static_cast<unsigned char>(text[end]))) {
+    ++end;
+  }
+  return text.substr(at, end - at);
+}
+
+// Elements with each run of one written once, as the skeleton writes what is not taken apart.
+struct Elements {
+  std::u32string list;
+  bool collapsed = false;
+
+  void Add(char32_t element) {
+    if (!list.empty() && list.back() == element) {
+      collapsed = true;
+    } else {
+      list += element;
+    }
+  }
+};
+
+Elements Collapse(std::u32string_view elements) {
+  Elements collapsed;
+  for (const char32_t element : elements) collapsed.Add(element);
+  return collapsed;
+}
+
+// Calls visit(element) for the parts of `c`, or for itself.
+template <typename Visit>
+void ForEachElement(char32_t c, Visit visit) {
+  const std::span<const char32_t> elements = ShapeElements(c);
+  if (elements.empty()) visit(c);
+  for (const char32_t element : elements) visit(element);
+}
+
+std::string Encode(std::u32string_view text) {
+  std::string bytes;
+  for (const char32_t c : text) AppendUtf8(c, bytes);
+  return bytes;
+}
+
+// Follows the elements of a text, character by character, as a run of one is written once.
+class ElementPath {
+ public:
+  void Take(char32_t c) {
+    ForEachElement(c, [&](char32_t element) {
+      if (element == last_) {
+        collapsed_ = true;
+      } else {
+        path_ = path_.Then(element);
+        last_ = element;
+      }
+    });
+  }
+  const LiteralIndex::Path& path() const { return path_; }
+  bool collapsed() const { return collapsed_; }
+
+ private:
+  LiteralIndex::Path path_ = LiteralIndex::Root();
+  char32_t last_ = 0;
+  bool collapsed_ = false;
+};
+
+}  // namespace
+
+std::vector<WordSymbol> SoundAlphabet::OfWord(char32_t c) const {
+  std::vector<WordSymbol> symbols;
+  const Sounds sounds = SoundsOf(c);
+  for (const Syllable syllable : sounds.readings) symbols.push_back({SoundSymbol(syllable), true});
+  for (const Syllable syllable : sounds.seen_as) symbols.push_back({SoundSymbol(syllable), false});
+  if (symbols.empty() && c < kFirstSound) symbols.push_back({c, true});
+  return symbols;
+}
+
+WordSymbol SoundAlphabet::OfText(char32_t c) const {
+  const std::span<const Syllable> readings = Readings(c);
+  if (!readings.empty()) return {SoundSymbol(readings.front()), true};
+  return {c < kFirstSound ? c : 0, true};
+}
+
+bool SoundAlphabet::BeginsComposite(char32_t c) const {
+  return IsLetter(c);
+}
+
+void SoundAlphabet::AppendComposites(std::string_view skeleton, size_t at, char32_t before,
+                                     TextSymbols& symbols) const {
+  const std::string_view letters = LettersAt(skeleton, at);
+  SyllablesAt(letters, [&](size_t length, Syllable syllable) {
+    symbols.push_back({at + length, SoundSymbol(syllable), true});
+  });
+  if (!IsLetter(before)) return;
+  std::string shared(1, static_cast<char>(before));
+  shared += letters;
+  SyllablesAt(shared, [&](size_t length, Syllable syllable) {
+    symbols.push_back({at + length - 1, SoundSymbol(syllable), false});
+  });
+}
+
+void SoundAlphabet::AppendUnfinished(std::string_view skeleton, size_t at, char32_t before,
+                                     std::vector<WordSymbol>& symbols) const {
+  const std::string_view letters = LettersAt(skeleton, at);
+  if (at + letters.size() < skeleton.size()) return;
+  if (!letters.empty()) {
+    for (const Syllable syllable : SyllablesBegunBy(letters)) {
+      symbols.push_back({SoundSymbol(syllable), true});
+    }
+  }
+  if (!IsLetter(before)) return;
+  std::string shared(1, static_cast<char>(before));
+  shared += letters;
+  for (const Syllable syllable : SyllablesBegunBy(shared)) {
+    symbols.push_back({SoundSymbol(syllable), false});
+  }
+}
+
+ShapeAlphabet::ShapeAlphabet(const std::vector<char32_t>& characters) {
+  std::vector<std::pair<std::string, bool>> forms;  // and whether it is collapsed
+  for (const char32_t c : characters) {
+    for (const std::u32string& form : ShapeFormsOf(c)) {
+      const Elements elements = Collapse(form);
+      forms.emplace_back(Encode(elements.list), elements.collapsed);
+    }
+  }
+  std::sort(forms.begin(), forms.end());
+  std::vector<std::string_view> distinct;
+  for (const auto& [form, collapsed] : forms) {
+    if (distinct.empty() || distinct.back() != form) {
+      if (distinct.size() == kShapesMax) break;
+      distinct.push_back(form);
+      single_.push_back(0);
+    }
+    if (collapsed) single_.back() = 1;
+  }
+  shapes_ = LiteralIndex::Build(distinct);
+}
+
+std::vector<WordSymbol> ShapeAlphabet::OfWord(char32_t c) const {
+  std::vector<WordSymbol> symbols;
+  for (const std::u32string& form : ShapeFormsOf(c)) {
+    const Elements elements = Collapse(form);
+    LiteralIndex::Path path = LiteralIndex::Root();
+    for (const char32_t element : elements.list) path = path.Then(element);
+    const LiteralIndex::Prefix* const prefix = shapes_.Find(path);
+    if (prefix == nullptr || prefix->literal == LiteralIndex::kNoLiteral) continue;
+    symbols.push_back({kFirstShape + prefix->literal, single_[prefix->literal] == 0});
+  }
+  return symbols;
+}
+
+WordSymbol ShapeAlphabet::OfText(char32_t c) const {
+  ElementPath elements;
+  elements.Take(c);
+  const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
+  if (prefix == nullptr || prefix->literal == LiteralIndex::kNoLiteral) return {};
+  return {kFirstShape + prefix->literal, !elements.collapsed()};
+}
+
+bool ShapeAlphabet::BeginsComposite(char32_t c) const {
+  ElementPath elements;
+  elements.Take(c);
+  const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
+  return prefix != nullptr && prefix->last != 0;
+}
+
+void ShapeAlphabet::AppendComposites(std::string_view skeleton, size_t at, char32_t /*before*/,
+                                     TextSymbols& symbols) const {
+  ElementPath elements;
+  bool several = false;
+  while (at < skeleton.size()) {
+    const Decoded decoded = DecodeAt(skeleton, at);
+    if (decoded.c == kInvalidByte) return;
+    at += decoded.length;
+    elements.Take(decoded.c);
+    const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
+    if (prefix == nullptr) return;
+    if (several && prefix->literal != LiteralIndex::kNoLiteral) {
+      symbols.push_back({at, kFirstShape + prefix->literal, !elements.collapsed()});
+    }
+    if (prefix->last == 0) return;
+    several = true;
+  }
+}
+
+void ShapeAlphabet::AppendUnfinished(std::string_view skeleton, size_t at, char32_t /*before*/,
+                                     std::vector<WordSymbol>& symbols) const {
+  if (at >= skeleton.size()) return;
+  ElementPath elements;
+  while (at < skeleton.size()) {
+    const Decoded decoded = DecodeAt(skeleton, at);
+    if (decoded.c == kInvalidByte) return;
+    at += decoded.length;
+    elements.Take(decoded.c);
+    const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
+    if (prefix == nullptr || prefix->last == 0) return;
+    if (at < skeleton.size()) continue;
+    for (uint32_t literal = prefix->first; literal < prefix->last; ++literal) {
+      symbols.push_back({kFirstShape + literal, !elements.collapsed() && single_[literal] == 0});
+    }
+  }
+}
+
+}  // namespace weir::rules

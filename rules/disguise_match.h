@@ -1,0 +1,57 @@
+// Whether a text is a word to the ear (pinyin) or to the eye (shape), decided from the characters
+// of the original.
+//
+// To the ear, each character of the word is one that shares a reading with it, or a reading's
+// letters; letters of the word are themselves. A digit behind letters is their tone. Letters that
+// are parted by separators are a syllable only if all of its letters are (d u c h a n g, du chang;
+// not `so me`). Where the match begins or ends with the letters of a syllable, the letters around
+// it must be whole syllables: `duchang` stands in `wanduchang`, not in `duchanged`.
+//
+// To the eye, each character is itself, a look-alike, or parts that make up one of these.
+//
+// Separators, invisible characters and repeats are passed over as in the skeleton. The match is the
+// fewest bytes that show it: the last copy of its first character to the first of its last.
+//
+// A word that is not disguised is for the finer lanes to find, when its use has one that shows it.
+// Not every disguise counts either: of a word of two characters at least one must be the word's
+// own, or be spelled, or be parts that ordinary text does not have side by side (女子).
+//
+// A match is decided as soon as the text allows. Thread-safe.
+#pragma once
+
+#include <cstdint>
+
+#include <absl/functional/function_ref.h>
+
+#include "rules/fold_cursor.h"
+#include "rules/rule.h"
+#include "rules/word_index.h"
+
+namespace weir::rules {
+
+// A place in the skeleton, in bytes of the original.
+struct DisguisePlace {
+  uint64_t head = 0;       // where its first character begins
+  char32_t first = 0;      // that character
+  uint64_t last = 0;       // where its last character begins
+  uint64_t next = kNoEnd;  // where the skeleton goes on behind it
+
+  static constexpr uint64_t kNoEnd = ~uint64_t{0};
+};
+
+// Reads `word` at a place that the symbols of `lane` make likely. A match ends at the place's last
+// character, or at a repeat of it.
+WordIndex::Confirmed ConfirmDisguise(Lane lane, const Word& word, const OriginalText& text,
+                                     const DisguisePlace& place);
+
+// Calls visit(start), the last start first, for every byte from which the text, which has `first`
+// in the skeleton at `head`, could still become `word`.
+void ForEachDisguiseStart(Lane lane, const Word& word, const OriginalText& text, uint64_t head,
+                          char32_t first, absl::FunctionRef<void(uint64_t)> visit);
+
+// The last copy of `first`, the character of the skeleton that begins at `head`: where a match of
+// a word that does not repeat its first character begins. text.end() if what stands before it
+// keeps it from being one (letters that are no syllable).
+uint64_t LastCopy(Lane lane, const OriginalText& text, uint64_t head, char32_t first);
+
+}  // namespace weir::rules
