@@ -142,6 +142,17 @@ absl::StatusOr<Checkpoint> ReadSeen(const CommandOptions& options, const std::st
   return absl::InvalidArgumentError(Concat(file, ": ", seen.status().message()));
 }
 
+// A store that SQLite calls damaged, that lacks what belongs to it, or that is gone from beside its
+// checkpoint, is not one that could not be looked at.
+absl::StatusOr<VerifyReport> Unreadable(const std::string& dir, const absl::Status& status) {
+  VerifyReport report;
+  report.reason = Concat(status.message());
+  const bool gone = !FileExists(dir + "/ledger.db") && FileExists(dir + "/ledger.checkpoint");
+  if (gone) report.reason = "ledger.db is missing though ledger.checkpoint says that there was one";
+  if (gone || absl::IsDataLoss(status) || absl::IsInternal(status)) return report;
+  return status;
+}
+
 }  // namespace
 
 int ShowQuery(const CommandOptions& options, const Query& query, std::ostream& out,
@@ -194,13 +205,8 @@ int VerifyLedger(const CommandOptions& options, const VerifyFiles& files, std::o
     seen = *std::move(read);
   }
   absl::StatusOr<std::unique_ptr<Reader>> reader = Reader::Open(options.dir);
-  // A store that SQLite itself calls damaged is not one that could not be looked at.
-  if (reader.status().code() == absl::StatusCode::kDataLoss) {
-    err << Concat(reader.status().message()) << "\n";
-    return kNo;
-  }
-  if (!reader.ok()) return Fail(reader.status(), err);
-  absl::StatusOr<VerifyReport> report = (*reader)->Verify(*quorum, seen);
+  absl::StatusOr<VerifyReport> report =
+      reader.ok() ? (*reader)->Verify(*quorum, seen) : Unreadable(options.dir, reader.status());
   if (!report.ok()) return Fail(report.status(), err);
   if (options.json) {
     out << "{\"ok\":" << (report->ok ? "true" : "false") << ",\"records\":" << report->records

@@ -509,11 +509,21 @@ absl::StatusOr<VerifyReport> Reader::Impl::Verify(const Quorum& given,
   VerifyReport report;
   Quorum quorum = given;
   if (quorum.empty()) {
+    if (!FileExists(dir_ + "/ledger.vkey")) {
+      report.reason = "ledger.vkey is missing";
+      return report;
+    }
     const absl::StatusOr<std::string> text = ReadFile(dir_ + "/ledger.vkey");
     if (!text.ok()) return text.status();
     absl::StatusOr<std::vector<VerifierKey>> keys = ParseVerifierKeys(*text);
     if (!keys.ok()) {
       report.reason = Concat("ledger.vkey was altered: ", keys.status().message());
+      return report;
+    }
+    std::string canonical;
+    for (const VerifierKey& key : *keys) canonical += key.ToString() + "\n";
+    if (canonical != *text) {
+      report.reason = "ledger.vkey was altered: it is not as it was written";
       return report;
     }
     quorum = *keys;

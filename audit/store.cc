@@ -167,6 +167,16 @@ absl::StatusOr<Database> Database::OpenWriter(const std::string& path, const std
   return db;
 }
 
+absl::StatusOr<Database> Database::OpenEmpty() {
+  absl::StatusOr<sqlite3*> opened =
+      OpenConnection(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  if (!opened.ok()) return opened.status();
+  Database db;
+  db.db_.reset(*opened);
+  if (absl::Status status = db.Execute(kTables); !status.ok()) return status;
+  return db;
+}
+
 absl::StatusOr<Database> Database::OpenReader(const std::string& path) {
   absl::StatusOr<sqlite3*> opened = OpenConnection(path, SQLITE_OPEN_READONLY, nullptr);
   if (!opened.ok()) return opened.status();
@@ -233,6 +243,30 @@ absl::StatusOr<bool> Database::EmptyLog(int wait_ms) const {
 
 void Database::KeepLogOnClose() const {
   sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
+absl::Status CheckSchema(const Database& db) {
+  absl::StatusOr<Database> empty = Database::OpenEmpty();
+  if (!empty.ok()) return empty.status();
+  constexpr std::string_view kSchema =
+      "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema"
+      " ORDER BY name";
+  absl::StatusOr<Statement> expected = empty->Prepare(kSchema);
+  if (!expected.ok()) return expected.status();
+  absl::StatusOr<Statement> found = db.Prepare(kSchema);
+  if (!found.ok()) return found.status();
+  for (;;) {
+    absl::StatusOr<bool> wanted = expected->Step();
+    if (!wanted.ok()) return wanted.status();
+    absl::StatusOr<bool> row = found->Step();
+    if (!row.ok()) return row.status();
+    if (*row != *wanted || (*row && found->Bytes(0) != expected->Bytes(0))) {
+      return absl::DataLossError(
+          Concat("the store's tables are not those of a ledger, at ",
+                 *wanted ? expected->Bytes(0).substr(0, 60) : found->Bytes(0).substr(0, 60)));
+    }
+    if (!*row) return absl::OkStatus();
+  }
 }
 
 absl::StatusOr<int64_t> ReadInt(const Database& db, std::string_view sql) {

@@ -54,6 +54,8 @@ class Database {
 
   // The writer: creates the file and its tables when absent; checkpoints only when told to.
   static absl::StatusOr<Database> OpenWriter(const std::string& path, const std::string& vfs);
+  // The tables alone, in memory.
+  static absl::StatusOr<Database> OpenEmpty();
   // Never writes, never checkpoints, not even as the last to close.
   static absl::StatusOr<Database> OpenReader(const std::string& path);
 
@@ -81,6 +83,9 @@ class Database {
 inline std::string_view AsBytes(const Hash& hash) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
 }
+
+// kDataLoss unless the tables and indexes are exactly those that OpenWriter creates.
+absl::Status CheckSchema(const Database& db);
 
 // Reads exactly one row's integer, such as a count.
 absl::StatusOr<int64_t> ReadInt(const Database& db, std::string_view sql);

@@ -106,6 +106,7 @@ bool Verification::Prepare() {
     statement = *std::move(prepared);
     return true;
   };
+  if (absl::Status schema = CheckSchema(db_); !schema.ok()) return Bad(Concat(schema.message()));
   absl::StatusOr<SegmentReader> segments = SegmentReader::Prepare(db_);
   if (!segments.ok()) return Bad(Concat(segments.status().message()));
   absl::StatusOr<std::vector<SegmentSpan>> list = segments->List();

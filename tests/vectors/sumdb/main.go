@@ -2,12 +2,19 @@
 // the checkpoint's signature, every record against its leaf, the root, inclusion proofs of all
 // records and the consistency of all sizes with the last.
 //
-// usage: sumdb VKEY DIRECTORY
+// usage: sumdb VKEY DIRECTORY                         files as they stand in a folder
+//
+//	sumdb VKEY URL WITNESS-VKEY TOKEN            served by a gateway, and cosigned
 package main
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,6 +29,58 @@ func fail(format string, args ...interface{}) {
 	os.Exit(1)
 }
 
+// read returns a file of the log, from a folder or from a server.
+func read(where, path string) ([]byte, error) {
+	if !strings.HasPrefix(where, "http") {
+		return os.ReadFile(filepath.Join(where, path))
+	}
+	request, err := http.NewRequest("GET", where+"/"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(path, "entries") {
+		request.Header.Set("Authorization", "Bearer "+os.Args[4])
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != 200 {
+		err = fmt.Errorf("%s: %d %s", path, response.StatusCode, body)
+	}
+	return body, err
+}
+
+// cosigner verifies cosignature/v1 of a witness, which the note package does not know.
+type cosigner struct {
+	name string
+	hash uint32
+	key  []byte
+}
+
+func newCosigner(vkey string) cosigner {
+	parts := strings.SplitN(vkey, "+", 3)
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil || len(key) != 33 || key[0] != 4 {
+		fail("witness key %q", vkey)
+	}
+	digest := sha256.Sum256(append([]byte(parts[0]+"\n"), key...))
+	return cosigner{parts[0], binary.BigEndian.Uint32(digest[:4]), key[1:]}
+}
+
+func (c cosigner) Name() string    { return c.name }
+func (c cosigner) KeyHash() uint32 { return c.hash }
+func (c cosigner) Verify(message, signature []byte) bool {
+	if len(signature) != 72 {
+		return false
+	}
+	time := binary.BigEndian.Uint64(signature[:8])
+	signed := fmt.Sprintf("cosignature/v1\ntime %d\n%s", time, message)
+	return ed25519.Verify(c.key, []byte(signed), signature[8:])
+}
+
 // tiles reads tiles from files; the library's paths are "tile/8/<level>/...", C2SP's "tile/<level>/...".
 type tiles struct{ dir string }
 
@@ -31,7 +90,7 @@ func (t tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 	var all [][]byte
 	for _, tile := range wanted {
 		path := "tile/" + strings.TrimPrefix(tile.Path(), "tile/8/")
-		data, err := os.ReadFile(filepath.Join(t.dir, path))
+		data, err := read(t.dir, path)
 		if err != nil {
 			return nil, err
 		}
@@ -45,13 +104,20 @@ func checkpoint(vkey, dir string) tlog.Tree {
 	if err != nil {
 		fail("key: %v", err)
 	}
-	signed, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+	signed, err := read(dir, "checkpoint")
 	if err != nil {
 		fail("%v", err)
 	}
-	opened, err := note.Open(signed, note.VerifierList(verifier))
+	verifiers := []note.Verifier{verifier}
+	if len(os.Args) > 3 {
+		verifiers = append(verifiers, newCosigner(os.Args[3]))
+	}
+	opened, err := note.Open(signed, note.VerifierList(verifiers...))
 	if err != nil {
 		fail("checkpoint: %v", err)
+	}
+	if len(opened.Sigs) != len(verifiers) {
+		fail("the checkpoint has %d of %d signatures", len(opened.Sigs), len(verifiers))
 	}
 	lines := strings.Split(opened.Text, "\n")
 	size, err := strconv.ParseInt(lines[1], 10, 64)
@@ -74,7 +140,7 @@ func entries(dir string, size int64) [][]byte {
 			tile.W = int(size - number*256)
 		}
 		path := "tile/entries/" + strings.TrimPrefix(tile.Path(), "tile/8/0/")
-		data, err := os.ReadFile(filepath.Join(dir, path))
+		data, err := read(dir, path)
 		if err != nil {
 			fail("%v", err)
 		}
