@@ -47,6 +47,8 @@ constexpr std::string_view kComponents = R"(
 "type":"integer"},
 "status":{"type":"integer"},"duration_us":{"type":"integer"},"cause":{"type":"string"},"detail":{
 "type":"string"}}},
+"Content":{"type":"object","required":["seq","content"],"properties":{
+"seq":{"type":"integer"},"content":{"type":"string"}}},
 "DecisionPage":{"type":"object","required":["decisions"],"properties":{
 "decisions":{"type":"array","items":{"$ref":"#/components/schemas/Record"}},
 "logs":{"type":"array","items":{"type":"string"},

@@ -1,3 +1,4 @@
+#include "gateway/admin_content.h"
 #include "gateway/admin_decisions.h"
 #include "gateway/admin_route.h"
 #include "gateway/admin_tiles.h"
@@ -19,6 +20,7 @@ const std::vector<AdminRoute>& AdminRoutes() {
   static const auto* const kRoutes = [] {
     auto* const routes = new std::vector<AdminRoute>;
     Add(DecisionRoutes(), *routes);
+    Add(ContentRoutes(), *routes);
     Add(TileRoutes(), *routes);
     routes->push_back({.method = "GET",
                        .path = "/admin/v1/openapi.json",

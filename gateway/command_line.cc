@@ -197,9 +197,8 @@ void AddQueryFilters(CLI::App& query, CommandLine& command) {
 
 void AddKind(CLI::App& query, CommandLine& command) {
   std::vector<std::pair<std::string, audit::RecordKind>> kinds;
-  for (const audit::RecordKind kind :
-       {audit::RecordKind::kPrompt, audit::RecordKind::kAnswer, audit::RecordKind::kFailure,
-        audit::RecordKind::kInterrupted, audit::RecordKind::kService, audit::RecordKind::kAccess}) {
+  for (int i = 0; i <= static_cast<int>(audit::kLastRecordKind); ++i) {
+    const auto kind = static_cast<audit::RecordKind>(i);
     kinds.emplace_back(Name(kind), kind);
   }
   AddChoice<audit::RecordKind>(query, "--kind", "Of this kind: prompt, answer, failure, ...", kinds,
@@ -223,6 +222,47 @@ void AddVerify(CLI::App& audit, CommandLine& command) {
       ->add_option("--seen", command.verify.seen,
                    "Demand that the ledger extends this checkpoint, which was kept elsewhere")
       ->type_name("FILE");
+}
+
+void AddContentTools(CLI::App& audit, CommandLine& command) {
+  using What = ContentTool::What;
+  struct Tool {
+    What what;
+    const char* name;
+    const char* help;
+    const char* number;  // of which record; null: of an app's user
+  };
+  for (const Tool& tool :
+       {Tool{What::kReveal, "reveal", "Show the stored content of a record, which is recorded",
+             "The record's sequence number"},
+        Tool{What::kErase, "erase",
+             "Destroy the stored content of a user, or restrict it while it must be kept", nullptr},
+        Tool{What::kHold, "hold", "Keep the stored content of a user from being erased", nullptr},
+        Tool{What::kRelease, "release", "End a hold", "The number of the hold's record"}}) {
+    CLI::App* one = audit.add_subcommand(tool.name, tool.help);
+    ContentTool& content = command.content;
+    one->add_option("--config", content.config_file, "The configuration of the gateway")
+        ->type_name("FILE")
+        ->required();
+    one->add_option("--as", content.person, "Who asks: one of the configuration's staff")
+        ->type_name("NAME")
+        ->required();
+    one->add_option("--reason", content.reason, "Why; stands in the record")
+        ->type_name("TEXT")
+        ->required();
+    if (tool.number == nullptr) {
+      one->add_option("--app", content.app, "The app")->type_name("ID")->required();
+      one->add_option("--user", content.user, "Its user, as records name him; may be empty")
+          ->type_name("ID")
+          ->required();
+    } else {
+      one->add_option("N", content.number, tool.number)->required();
+    }
+    one->callback([&command, what = tool.what] {
+      command.verb = Verb::kAuditContent;
+      command.content.what = what;
+    });
+  }
 }
 
 void AddAudit(CLI::App& app, CommandLine& command) {
@@ -260,6 +300,8 @@ void AddAudit(CLI::App& app, CommandLine& command) {
   AddNumber<int64_t>(*checkpoint, "--from", "With the consistency proof from this tree size", 0,
                      std::numeric_limits<int64_t>::max(),
                      [&command](int64_t size) { command.old_size = size; });
+
+  AddContentTools(*audit, command);
 
   CLI::App* evidence = AddAuditTool(*audit, command, Verb::kAuditExport, "export",
                                     "Write records, checkpoints and keys for weir-verify");
@@ -372,6 +414,8 @@ int RunTool(const CommandLine& command, std::istream& in, std::ostream& out, std
       return policy::TestRules(command.rules, out, err);
     case Verb::kRulesStats:
       return policy::ShowRuleStats(command.rules, out, err);
+    case Verb::kAuditContent:
+      return RunContentTool(command.content, out, err);
     case Verb::kAuditQuery:
       return audit::ShowQuery(command.audit, command.query, out, err);
     case Verb::kAuditShow:

@@ -12,6 +12,7 @@
 
 #include "audit/commands.h"
 #include "audit/fleet_commands.h"
+#include "gateway/content_tools.h"
 #include "policy/authoring.h"
 
 namespace weir::gateway {
@@ -26,6 +27,7 @@ enum class Verb : uint8_t {
   kRulesLint,
   kRulesTest,
   kRulesStats,
+  kAuditContent,  // reveal, erase, hold, release
   kAuditQuery,
   kAuditShow,
   kAuditVerify,
@@ -42,6 +44,8 @@ struct CommandLine {
 
   policy::ScanOptions scan;        // kScan
   policy::AuthoringOptions rules;  // kRules...
+
+  ContentTool content;  // kAuditContent
 
   audit::CommandOptions audit;  // kAudit...
   audit::Query query;

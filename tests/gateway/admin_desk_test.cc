@@ -13,6 +13,7 @@
 #include <openssl/sha.h>
 
 #include "gateway/json.h"
+#include "tests/audit/content_requests.h"
 #include "tests/audit/scratch.h"
 
 namespace weir::gateway {
@@ -270,6 +271,64 @@ TEST_F(AdminDeskTest, AFullQueueIs503AndWaitingQuestionsAreAnsweredAtTheEnd) {
   EXPECT_GE(answered, kDeskQueueMax);
   desk.reset();
   EXPECT_TRUE(ledger_->status().ok());
+}
+
+class ContentRoutesTest : public AdminDeskTest {
+ protected:
+  ContentRoutesTest() {
+    audit::Record record = PromptRecord("told");
+    record.user = "u";
+    text_ = audit::AppendContent(*ledger_, record, "一段原文", audit::ContentMode::kEncrypted)
+                .value()
+                .seq;
+  }
+  AdminResponse Post(std::string_view path, std::string body, std::string_view token = "legal") {
+    HttpRequest request = Request(path, token, "POST");
+    request.body = std::move(body);
+    return Ask(request);
+  }
+  std::string RevealPath() { return "/admin/v1/decisions/" + std::to_string(text_) + "/reveal"; }
+  uint64_t text_ = 0;
+};
+
+TEST_F(ContentRoutesTest, ContentIsShownWithAReasonAndARecord) {
+  const AdminResponse shown = Post(RevealPath(), R"({"reason":"案件 7"})", "auditor");
+  EXPECT_EQ(shown.head.status, 200) << shown.body;
+  EXPECT_THAT(shown.body, HasSubstr("一段原文"));
+  const audit::Record look = Last();
+  EXPECT_EQ(look.kind, audit::RecordKind::kAccess);
+  EXPECT_EQ(look.stage, "Reveal");
+  EXPECT_EQ(look.user, "auditor");
+  EXPECT_EQ(look.cause, "auditor");
+  EXPECT_THAT(look.detail, HasSubstr("案件 7"));
+  EXPECT_EQ(Post(RevealPath(), R"({"reason":"a"})", "operator").head.status, 403);
+  EXPECT_EQ(Post(RevealPath(), R"({"reason":"a"})", "").head.status, 401);
+  const uint64_t before = ledger_->stats().size;
+  for (const std::string& bad :
+       {std::string(), std::string("{}"), std::string("[]"), std::string(R"({"reason":7})"),
+        std::string(R"({"reason":""})"), std::string(R"({"reason":"a","why":"b"})")}) {
+    EXPECT_EQ(Post(RevealPath(), bad, "auditor").head.status, 400) << bad;
+  }
+  EXPECT_EQ(Post("/admin/v1/decisions/told/reveal", R"({"reason":"a"})").head.status, 400);
+  EXPECT_EQ(ledger_->stats().size, before);
+  EXPECT_EQ(Post("/admin/v1/decisions/1000/reveal", R"({"reason":"a"})").head.status, 404);
+  ASSERT_TRUE(ledger_->Close().ok());
+  EXPECT_EQ(Post(RevealPath(), R"({"reason":"a"})", "auditor").head.status, 409);
+}
+
+TEST_F(ContentRoutesTest, WhatMustBeKeptIsRestrictedAndShownToLegalAlone) {
+  const std::string subject = R"("app":"demo","user":"u","reason":"用户要求")";
+  EXPECT_EQ(Post("/admin/v1/erasures", "{" + subject + "}", "auditor").head.status, 403);
+  const AdminResponse restricted = Post("/admin/v1/erasures", "{" + subject + "}");
+  EXPECT_EQ(restricted.head.status, 200) << restricted.body;
+  EXPECT_THAT(restricted.body, HasSubstr(R"("kind":"restricted")"));
+  EXPECT_EQ(Post(RevealPath(), R"({"reason":"a"})", "auditor").head.status, 403);
+  EXPECT_EQ(Post(RevealPath(), R"({"reason":"a"})", "legal").head.status, 200);
+  const AdminResponse held = Post("/admin/v1/holds", "{" + subject + "}");
+  EXPECT_THAT(held.body, HasSubstr(R"("kind":"hold")"));
+  const std::string release = "/admin/v1/holds/" + std::to_string(Last().seq) + "/release";
+  EXPECT_THAT(Post(release, R"({"reason":"a"})").body, HasSubstr(R"("kind":"release")"));
+  EXPECT_EQ(Post(release, R"({"reason":"a"})").head.status, 404);
 }
 
 }  // namespace
