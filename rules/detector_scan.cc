@@ -89,11 +89,9 @@ void DetectorScan::Begin(DetectorSet detectors) {
 
 void DetectorScan::Advance(const OriginalText& text, std::vector<DetectorMatch>& matches) {
   if (detectors_ == 0) return;
-  if (!pending_.empty()) {
-    std::vector<Pending> undecided;
-    undecided.swap(pending_);
-    for (const Pending& pending : undecided) Look(text, pending.at, pending.undecided, matches);
-  }
+  asked_.clear();
+  asked_.swap(pending_);
+  for (const Pending& pending : asked_) Look(text, pending.at, pending.undecided, matches);
   static const uint64_t* const pass = PassBits();
   const std::string_view bytes = text.bytes;
   uint64_t at = looked_;

@@ -11,7 +11,7 @@
 // text; what wants more is asked again when more has come, and holds the text from there on. Both
 // decide alike however much text they are given, so a stream finds what the whole finds.
 //
-// Not thread-safe. Allocates only where something is undecided.
+// Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +53,7 @@ class DetectorScan {
   DetectorSet detectors_ = 0;
   uint64_t looked_ = 0;
   std::vector<Pending> pending_;  // by place
+  std::vector<Pending> asked_;    // what was pending, while it is asked again
 };
 
 // Whether the detector finds all of `text` as one match when the words that it wants in front are

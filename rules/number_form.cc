@@ -39,7 +39,7 @@ constexpr NumberForm kForms[] = {
     {kBankCard, "35##############", kAsListedAlone, "4444", Context::kNone},
     {kBankCard, "34#############", kAsListedAlone, "465", Context::kNone},
     {kBankCard, "37#############", kAsListedAlone, "465", Context::kNone},
-    {kCnUscc, "UU######UUUUUUUUUU", kAsListedAlone, "44442 2691 666 8A", Context::kNone},
+    {kCnUscc, "AN######UUUUUUUUUU", kAsListedAlone, "44442 2691 666 8A", Context::kNone},
     {kCnPassport, "g########", kAnyhow, "", Context::kPassport},
     {kCnPassport, "e########", kAnyhow, "", Context::kPassport},
     {kCnPassport, "eL#######", kAnyhow, "", Context::kPassport},
@@ -101,6 +101,8 @@ constexpr bool FitsPlace(char place, char c) {
       return digit && c >= '4';
     case 'X':
       return digit || c == 'x';
+    case 'A':
+      return (digit && c != '0') || c == 'a' || c == 'n' || c == 'y';
     case 'L':
       return !digit && c != 'i' && c != 'o';
     case 'Z':

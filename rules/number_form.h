@@ -26,8 +26,8 @@ struct NumberForm {
 
   Detector detector;
   // One character each: '#' a digit, 'N' 1 to 9, 'T' 3 to 9, 'D' 0 to 5 or 7 to 9, 'F' 1 to 5,
-  // 'P' 4 to 9, 'X' a digit or x, 'L' a letter but I and O, 'Z' any letter, 'U' a letter or digit
-  // of GB 32100; any other stands for itself.
+  // 'P' 4 to 9, 'X' a digit or x, 'A' 1 to 9 or a, n, y, 'L' a letter but I and O, 'Z' any letter,
+  // 'U' a letter or digit of GB 32100; any other stands for itself.
   std::string_view pattern;
   Parting parting;
   // Sizes of groups, separated by spaces: "344 38". 'A' is 10, 'B' 11 and so on.

@@ -111,11 +111,15 @@ Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span)
   int dots = 0;
   bool wide = false;  // an octet of two digits or more
   size_t digits = 0;
+  int octet = 0;
   const Fit partly = BeginsIpv4(text, at) ? Fit::kPartly : Fit::kNo;
   for (;;) {
     if (!reader.Next(t)) return partly;
     if (IsDigit(t.c)) {
-      if (++digits > 3) return Fit::kNo;
+      // inet_pton() knows no octet with a zero in front.
+      if (digits > 0 && octet == 0) return Fit::kNo;
+      octet = digits == 0 ? t.c - '0' : octet * 10 + (t.c - '0');
+      if (++digits > 3 || octet > 255) return Fit::kNo;
       wide = wide || digits > 1;
       span.end = t.end;
     } else if (t.c == '.' && digits > 0 && dots < 3) {
@@ -156,7 +160,8 @@ bool IsIpv6Beginning(std::string_view address) {
     if (!fits(1, "cde")) return false;
     if (address.size() > 1 && SmallLetter(address[1]) == 'e' && !fits(2, "89ab")) return false;
   }
-  return fits(4, ":");
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
+  return fits(1, kHexDigits) && fits(2, kHexDigits) && fits(3, kHexDigits) && fits(4, ":");
 }
 
 Fit FitIpv6(const OriginalText& text, uint64_t at, Span& span) {

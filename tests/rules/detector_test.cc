@@ -287,6 +287,71 @@ TEST(DetectorTest, MasksAreText) {
   EXPECT_EQ(Mask(Detector::kCnMobile, "%31%33%38%31%32%33%34%35%36%37%38"), "");
 }
 
+// Held is what some continuation makes a match, and nothing else.
+TEST(DetectorTest, HoldsWhatCanStillGrow) {
+  struct Case {
+    std::string_view detector;
+    std::string_view text;
+    std::string_view held;  // the end of the text
+  };
+  constexpr Case kCases[] = {
+      {"cn-id-card", "号码1101", "1101"},
+      {"cn-id-card", "号码9901", ""},
+      {"cn-id-card", "1101011850", ""},
+      {"cn-id-card", "11010119990230", ""},
+      {"cn-mobile", "打13", "13"},
+      {"cn-mobile", "打一三", "一三"},
+      {"cn-mobile", "打12", ""},
+      {"cn-mobile", "8613", "13"},
+      {"cn-landline", "010-", "010-"},
+      {"cn-landline", "013", ""},
+      {"bank-card", "6222 0200", "6222 0200"},
+      {"bank-card", "7222", ""},
+      {"bank-card", "62 6", "6"},
+      {"cn-uscc", "9135", "9135"},
+      {"cn-uscc", "0135", ""},
+      {"cn-passport", "护照E1", "E1"},
+      {"cn-passport", "型号E1", ""},
+      {"taiwan-permit", "台胞证12", "12"},
+      {"taiwan-permit", "12", ""},
+      {"qq-number", "QQ12", "12"},
+      {"qq-number", "共12", ""},
+      {"cn-plate", "我在京", "京"},
+      {"cn-plate", "京A", "京A"},
+      {"cn-plate", "京城", ""},
+      {"cn-plate", "京AI", ""},
+      {"email", "say hello", "hello"},
+      {"email", "hello ", ""},
+      {"email", "a@b", "a@b"},
+      {"email", "a@.", ""},
+      {"ip", "1.2", "1.2"},
+      {"ip", "300.", ""},
+      {"ip", "1.2,", ""},
+      {"ip", "2001:d", "2001:d"},
+      {"ip", "1001:d", ""},
+      {"mac-address", "00:1a", "00:1a"},
+      {"mac-address", "00:1g", ""},
+      {"wechat-id", "微信ab", "ab"},
+      {"wechat-id", "公园ab", ""},
+      {"wechat-id", "公园wx", "wx"},
+      {"secret", "sk-a", "sk-a"},
+      {"secret", "sky", ""},
+      {"secret", "token: ab", "ab"},
+      {"secret", "kitten: bc", ""},
+      {"secret", "-----BEGIN PRIV", "-----BEGIN PRIV"},
+      {"secret", "-----BEGIN X", "-----BEGIN X"},
+      {"secret", "-----BEGIN q", ""},
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(std::string(c.detector) + ": " + std::string(c.text));
+    const auto rules = RulesOf({*DetectorFromName(c.detector)});
+    StreamScan scan(*rules, Direction::kPrompt);
+    std::vector<Finding> findings;
+    ASSERT_TRUE(scan.Feed(c.text, findings).ok());
+    EXPECT_EQ(c.text.substr(scan.releasable()), c.held);
+  }
+}
+
 // What a stream holds of text in which nothing stands is at most a word or the beginning of one.
 TEST(DetectorTest, HoldsLittle) {
   const auto rules = RulesOf(AllDetectors());
