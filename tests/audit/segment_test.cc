@@ -22,6 +22,7 @@
 #include "audit/store.h"
 #include "audit/tables.h"
 #include "audit/verify_command.h"
+#include "tests/audit/content_requests.h"
 #include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
 
@@ -332,6 +333,33 @@ TEST_F(ArchiveTest, GoesWhenItsRetentionHasPassedAndARecordSaysSo) {
   EXPECT_EQ(page->records.size(), 3 * kPerDay / 7);
   // Evidence that was given out before the removal still fits the tree.
   EXPECT_TRUE((*reader)->Tile(0, 0, 256).ok());
+}
+
+// What is held may be needed with everything that was decided about it; what lies behind it waits.
+TEST_F(ArchiveTest, StaysWhileThereIsAHoldOnSomebodyInIt) {
+  uint64_t hold = 0;
+  {
+    std::unique_ptr<Ledger> ledger = clocked_.Open().value();
+    for (int day = 0; day < 4; ++day) {
+      clocked_.Set(ChinaTime(2026, 5, 1 + day, 9));
+      Record record = AnswerRecord("e");
+      record.user = day == 1 ? "held" : "free";
+      ASSERT_TRUE(AppendAndWait(*ledger, record).ok());
+    }
+    hold = HoldAndWait(*ledger, "demo", "held")->seq;
+    ASSERT_TRUE(Soon([&] { return ledger->stats().segments_archived == 3; }));
+  }
+  clocked_.Keep(1'096);
+  clocked_.Set(ChinaTime(2029, 5, 20, 0));
+  std::unique_ptr<Ledger> ledger = clocked_.Open().value();
+  ASSERT_TRUE(Soon([&] { return !FileExists(File(0)); }));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(AppendAndWait(*ledger, ServiceRecord("later")).ok());
+  EXPECT_TRUE(FileExists(File(1)));
+  EXPECT_TRUE(FileExists(File(2)));
+  ASSERT_TRUE(ReleaseAndWait(*ledger, hold).ok());
+  ASSERT_TRUE(Soon([&] { return !FileExists(File(1)) && !FileExists(File(2)); }));
+  ASSERT_TRUE(ledger->Close().ok());
+  EXPECT_TRUE(clocked_.Verified().ok) << clocked_.Verified().reason;
 }
 
 // Someone who makes a segment vanish without the ledger is found out.
