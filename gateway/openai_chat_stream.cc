@@ -346,6 +346,7 @@ void Stream::WriteDelta(int index, std::string& out) {
 void Stream::WriteChunk(int index, std::string_view delta, std::string_view logprobs,
                         std::string_view finish_reason, std::string& out) {
   std::string& to = closing_ ? tail_ : out;
+  const size_t begin = to.size();
   to += "data: ";
   to += head_;
   to += "{\"index\":";
@@ -363,6 +364,9 @@ void Stream::WriteChunk(int index, std::string_view delta, std::string_view logp
   } else {
     AppendJsonString(to, finish_reason);
   }
+  // What an upstream wrote over several lines of data must not end ours: outside of JSON's strings,
+  // which have none, a line end is space.
+  std::replace(to.begin() + static_cast<ptrdiff_t>(begin), to.end(), '\n', ' ');
   to += request_.include_usage ? "}],\"usage\":null}\n\n" : "}]}\n\n";
 }
 

@@ -1,5 +1,7 @@
 #include "gateway/sse.h"
 
+#include <algorithm>
+
 #include <absl/strings/str_cat.h>
 
 #include "rules/status_macros.h"
@@ -85,7 +87,9 @@ bool SseParser::pending() const {
 
 void AppendSseData(std::string& out, std::string_view data) {
   out += "data: ";
+  const size_t begin = out.size();
   out += data;
+  std::replace(out.begin() + static_cast<ptrdiff_t>(begin), out.end(), '\n', ' ');
   out += "\n\n";
 }
 

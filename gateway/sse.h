@@ -46,7 +46,7 @@ class SseParser {
   bool first_line_ = true;
 };
 
-// "data: {...}\n\n"
+// "data: {...}\n\n". `data` is JSON: line ends in it, which would end the event, become spaces.
 void AppendSseData(std::string& out, std::string_view data);
 
 }  // namespace weir::gateway
