@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <ostream>
 #include <system_error>
 
+#include "policy/coverage.h"
 #include "policy/json_text.h"
 #include "rules/rule_set.h"
 
@@ -142,6 +144,26 @@ std::string_view Name(rules::RuleStats::Guarantee guarantee) {
   return guarantee == rules::RuleStats::Guarantee::kWhole ? "whole" : "completion";
 }
 
+struct CostName {
+  std::string_view name;   // in JSON
+  std::string_view label;  // for staff
+  std::string_view meaning;
+};
+
+// By RuleStats::Cost.
+constexpr CostName kCostNames[] = {
+    {"words", "词语", "只有词语和检测器；多少都几乎不影响速度"},
+    {"wide-lanes", "宽视图", "词语还要在 pinyin、shape 或 decoded 中查找"},
+    {"fixed", "定字正则", "正则含有固定的字，只有文中出现这些字才细读"},
+    {"loose", "松正则", "正则没有两个相连的固定字，许多文字都要细读"},
+    {"unfiltered", "未预筛正则", "正则过于复杂，无法预筛，每段文字都要细读"},
+    {"open", "开口正则", "几乎任何字都能开头，流式回答会一直被扣住若干字"}};
+static_assert(std::size(kCostNames) == rules::kCostCount);
+
+const CostName& NameOf(rules::RuleStats::Cost cost) {
+  return kCostNames[static_cast<size_t>(cost)];
+}
+
 std::vector<std::string_view> LaneNames(rules::LaneSet lanes) {
   std::vector<std::string_view> names;
   for (int i = 0; i < rules::kLaneCount; ++i) {
@@ -178,12 +200,13 @@ void AppendRuleStats(const rules::Rule& rule, const rules::RuleStats& stats, std
   json += ",\"width_characters_max\":" + std::to_string(stats.width_characters_max);
   json += ",\"lanes\":[" + Joined(LaneNames(stats.lanes), "\"") + "]";
   json += ",\"words\":" + std::to_string(stats.words);
-  json += ",\"expressions\":" + std::to_string(stats.expressions) + "}";
+  json += ",\"expressions\":" + std::to_string(stats.expressions) + ",\"cost\":";
+  AppendJsonString(NameOf(stats.cost).name, json);
+  json += '}';
 }
 
 void PrintRuleStats(const rules::RuleSet& set, std::ostream& out) {
-  out << "rule\tstatus\tcategory\tseverity\tdirection\tguarantee\twidth\tlanes\twords\t"
-         "expressions\n";
+  out << "规则\t状态\t类别\t级别\t方向\t流式保证\t宽度\t视图\t词数\t正则数\t开销\n";
   for (uint32_t i = 0; i < set.rule_count(); ++i) {
     const rules::Rule& rule = set.rule(i);
     const rules::RuleStats stats = set.stats(i);
@@ -191,11 +214,43 @@ void PrintRuleStats(const rules::RuleSet& set, std::ostream& out) {
         << rules::Name(rule.severity) << '\t' << rules::Name(rule.direction) << '\t'
         << Name(stats.guarantee) << '\t' << stats.width_characters_max << '\t'
         << Joined(LaneNames(stats.lanes), "") << '\t' << stats.words << '\t' << stats.expressions
-        << '\n';
+        << '\t' << NameOf(stats.cost).label << '\n';
   }
-  out << Counted(set.packs().size(), "pack") << ", " << Counted(set.rule_count(), "rule") << ", "
-      << Counted(set.memory_bytes(), "byte") << " of memory\n"
+  out << "\n流式保证：whole 命中的文字不会先放出；completion 凑齐条件的那一部分不会先放出。\n"
+         "宽度：一次命中最多多少个字。\n开销，由低到高：\n";
+  for (const CostName& cost : kCostNames) out << "  " << cost.label << "：" << cost.meaning << '\n';
+  out << '\n';
+  PrintCoverage(CoverageOf(set.packs()), out);
+  constexpr size_t kKilobyte = 1024;
+  out << '\n'
+      << set.packs().size() << " 个规则包，" << set.rule_count() << " 条规则，编译后占内存 "
+      << (set.memory_bytes() + kKilobyte - 1) / kKilobyte << " KB\n"
       << set.digest() << '\n';
+}
+
+// Rules whose expressions cost more than their authors may think.
+void WarnOfCosts(const LoadedRules& loaded, std::vector<Problem>& warnings) {
+  if (loaded.set == nullptr) return;
+  uint32_t number = 0;
+  for (const rules::Pack& pack : loaded.packs) {
+    for (const rules::Rule& rule : pack.rules) {
+      const rules::RuleStats stats = loaded.set->stats(number++);
+      if (stats.cost == rules::RuleStats::Cost::kOpen) {
+        warnings.push_back({pack.file, rule.line,
+                            "rule " + rule.id +
+                                ": a regex can begin with nearly any character, so every stream is "
+                                "held back for it, up to " +
+                                std::to_string(stats.width_characters_max) +
+                                " characters: begin it with the characters that matter"});
+      } else if (stats.cost == rules::RuleStats::Cost::kUnfiltered) {
+        warnings.push_back({pack.file, rule.line,
+                            "rule " + rule.id +
+                                ": a regex is too complex to be looked for together with the "
+                                "others, so it is tried on every text: split it, or narrow its "
+                                "repetitions"});
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -207,6 +262,7 @@ int LintRules(const AuthoringOptions& options, std::ostream& out, std::ostream& 
   for (const rules::Pack& pack : loaded.packs) {
     for (const rules::Rule& rule : pack.rules) WarnOfShortWords(pack, rule, rule.match, warnings);
   }
+  WarnOfCosts(loaded, warnings);
   const bool ok = loaded.problems.empty();
   if (options.json) {
     std::string line = "{\"ok\":";
@@ -266,7 +322,9 @@ int ShowRuleStats(const AuthoringOptions& options, std::ostream& out, std::ostre
     if (i > 0) json += ',';
     AppendRuleStats(set.rule(i), set.stats(i), json);
   }
-  out << json << "]}\n";
+  json += "],\"coverage\":";
+  AppendCoverage(CoverageOf(set.packs()), json);
+  out << json << "}\n";
   return kDone;
 }
 

@@ -765,7 +765,18 @@ absl::StatusOr<Expression> Expression::Parse(std::string_view pattern, bool nume
   FoldTree(*tree, numerals);
   fits = fits && MakeVariant(*tree, expression.folded_);
   if (!fits) return refuse("is too large; split it into several rules or matchers");
+  expression.facts_ = FactsOf(expression.folded_);
   return expression;
+}
+
+absl::StatusOr<LaneSet> Expression::LanesWithin(LaneSet lanes) const {
+  constexpr LaneSet kSkeleton = LaneBit(Lane::kSkeleton);
+  if (facts_.matches_in_skeleton || (lanes & kSkeleton) == 0) return lanes;
+  const auto left = static_cast<LaneSet>(lanes & ~kSkeleton);
+  if (left != 0) return left;
+  return absl::InvalidArgumentError(
+      "the regex can match nothing in lane skeleton, where separators are dropped and a character "
+      "never stands twice in a row (digits excepted); name lane fold");
 }
 
 }  // namespace weir::rules

@@ -24,6 +24,8 @@
 
 #include <absl/status/statusor.h>
 
+#include "rules/rule.h"
+
 namespace weir::rules {
 
 inline constexpr uint32_t kExpressionWidthMax = 512;
@@ -65,6 +67,16 @@ struct ExpressionVariant {
   std::vector<CharacterSet> sets;
 };
 
+// What an expression costs, and where it can match at all.
+struct ExpressionFacts {
+  bool has_fixed = false;            // two fixed characters in a row stand in every match
+  bool opens_wide = false;           // nearly any character can begin a match
+  bool matches_in_skeleton = false;  // some match has no separator and no character twice in a row
+};
+ExpressionFacts FactsOf(const ExpressionVariant& folded);
+// The characters that can begin a match.
+CharacterSet FirstOf(const ExpressionVariant& variant);
+
 class Expression {
  public:
   // With `numerals`, for the digits lane, what folds takes the ASCII digit of a numeral, too: 一 in
@@ -72,11 +84,15 @@ class Expression {
   static absl::StatusOr<Expression> Parse(std::string_view pattern, bool numerals = false);
 
   uint32_t width_max() const { return width_max_; }  // characters
+  const ExpressionFacts& facts() const { return facts_; }
+  // The lanes out of `lanes` in which it can match. An error when there is none.
+  absl::StatusOr<LaneSet> LanesWithin(LaneSet lanes) const;
   const ExpressionVariant& exact() const { return exact_; }
   const ExpressionVariant& folded() const { return folded_; }
 
  private:
   uint32_t width_max_ = 0;
+  ExpressionFacts facts_;
   ExpressionVariant exact_;
   ExpressionVariant folded_;
 };

@@ -33,15 +33,15 @@ LaneSet LanesOf(bool exact) {
                                       LaneBit(Lane::kDigits));
 }
 
-// RE2 does not tell bytes: an estimate from what it holds. An instruction has 16 bytes, and the
-// program is kept forwards and backwards; beside it stand the pattern and its syntax tree. The
-// states that RE2 keeps of matches (at most 8 MB an expression, of texts that need them) are not
-// part of it.
+// RE2 does not tell bytes: an estimate, fitted to what the heap grew by and right within a factor
+// of two. Most of it comes with the first matches, which the rule's own tests make: the program
+// read backwards and the automata's states. What other texts add (at most 8 MB an expression) is
+// not part of it.
 size_t MemoryOf(const RE2& re2) {
-  constexpr size_t kInstructionBytes = 16;
-  constexpr size_t kFixedBytes = 2048;
-  const auto instructions = static_cast<size_t>(re2.ProgramSize());
-  return kFixedBytes + 2 * instructions * kInstructionBytes + 4 * re2.pattern().size();
+  constexpr size_t kFixedBytes = 16'000;
+  constexpr size_t kInstructionBytes = 150;
+  return kFixedBytes + kInstructionBytes * static_cast<size_t>(re2.ProgramSize()) +
+         re2.pattern().size();
 }
 
 constexpr unsigned kHyperscanFlags = HS_FLAG_PREFILTER | HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL;
@@ -136,34 +136,6 @@ std::vector<Reach> ReachOf(const std::vector<Instruction>& program) {
     }
   }
   return reaches;
-}
-
-// The characters that can begin a match.
-CharacterSet FirstOf(const ExpressionVariant& variant) {
-  CharacterSet first;
-  std::vector<uint8_t> seen(variant.program.size());
-  std::vector<uint32_t> stack = {0};
-  while (!stack.empty()) {
-    const uint32_t at = stack.back();
-    stack.pop_back();
-    if (std::exchange(seen[at], uint8_t{1}) != 0) continue;
-    const Instruction& instruction = variant.program[at];
-    switch (instruction.kind) {
-      case Instruction::Kind::kSet:
-        first.Add(variant.sets[instruction.other]);
-        break;
-      case Instruction::Kind::kMatch:
-        break;
-      case Instruction::Kind::kSplit:
-        stack.push_back(instruction.other);
-        [[fallthrough]];
-      default:
-        stack.push_back(instruction.next);
-        break;
-    }
-  }
-  first.Normalise();
-  return first;
 }
 
 // Which places a step has been to. Shared by all machines of a thread: each step has its number.
@@ -427,6 +399,12 @@ absl::Status ExpressionIndex::Prefilter(Lane lane, std::string_view text, hs_scr
   candidates.erase(std::unique(begin, candidates.end()), candidates.end());
   std::erase_if(candidates, [&](uint32_t use) { return (uses_[use].lanes & LaneBit(lane)) == 0; });
   return absl::OkStatus();
+}
+
+bool ExpressionIndex::IsUnfiltered(uint32_t number) const {
+  return std::any_of(std::begin(unfiltered_), std::end(unfiltered_), [&](const auto& uses) {
+    return std::find(uses.begin(), uses.end(), number) != uses.end();
+  });
 }
 
 bool ExpressionIndex::Find(uint32_t use, Lane lane, std::string_view text, size_t from,

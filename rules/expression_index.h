@@ -76,6 +76,9 @@ class ExpressionIndex {
   const hs_database* database(bool exact) const { return databases_[exact ? 0 : 1].get(); }
   const ExpressionMachine& machine(bool exact) const { return machines_[exact ? 0 : 1]; }
 
+  // Whether Hyperscan would not take a use, so that it is a candidate in every text.
+  bool IsUnfiltered(uint32_t number) const;
+
   // Appends the uses that may match in a lane text, each once, in order. Over-approximates.
   absl::Status Prefilter(Lane lane, std::string_view text, hs_scratch* scratch,
                          std::vector<uint32_t>& candidates) const;

@@ -299,9 +299,9 @@ void PackParser::ParseLeaf(YamlMap& map, std::string_view kind, Matcher& matcher
     matcher.kind = Matcher::Kind::kRegex;
     matcher.regex = map.String("regex", Need::kRequired);
     const absl::StatusOr<Expression> expression = Expression::Parse(matcher.regex);
-    if (!expression.ok()) {
-      map.AddProblem(map.LineOf("regex"), std::string(expression.status().message()));
-    }
+    const absl::Status status =
+        expression.ok() ? expression->LanesWithin(matcher.lanes).status() : expression.status();
+    if (!status.ok()) map.AddProblem(map.LineOf("regex"), std::string(status.message()));
     if ((matcher.lanes & (LaneBit(Lane::kPinyin) | LaneBit(Lane::kShape))) != 0) {
       map.AddProblem(map.LineOf("lanes"),
                      "lanes pinyin and shape tell how the characters of a word sound and look, "

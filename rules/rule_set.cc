@@ -83,7 +83,15 @@ class Compiler {
     compiled_.leet_words = WordIndex::Build(std::move(leet_words_));
     compiled_.sounds = DisguiseIndex::Build(Lane::kPinyin, std::move(sounds_));
     compiled_.shapes = DisguiseIndex::Build(Lane::kShape, std::move(shapes_));
-    return ExpressionIndex::Build(std::move(expressions_), cache_, compiled_.expressions);
+    const auto expressions = static_cast<uint32_t>(expressions_.size());
+    const absl::Status status =
+        ExpressionIndex::Build(std::move(expressions_), cache_, compiled_.expressions);
+    if (!status.ok()) return status;
+    for (uint32_t i = 0; i < expressions; ++i) {
+      const uint32_t rule = compiled_.leaves[compiled_.expressions.use(i).leaf].rule;
+      if (compiled_.expressions.IsUnfiltered(i)) Raise(rule, RuleStats::Cost::kUnfiltered);
+    }
+    return absl::OkStatus();
   }
 
  private:
@@ -136,8 +144,12 @@ class Compiler {
         std::max(stats().width_characters_max, static_cast<uint32_t>(characters));
   }
 
+  void Raise(uint32_t rule, RuleStats::Cost cost) {
+    compiled_.stats[rule].cost = std::max(compiled_.stats[rule].cost, cost);
+  }
+  void AddLanes(LaneSet lanes) { stats().lanes = static_cast<LaneSet>(stats().lanes | lanes); }
+
   void AddMatcher(const Matcher& matcher, Place place) {
-    stats().lanes = static_cast<LaneSet>(stats().lanes | matcher.lanes);
     switch (matcher.kind) {
       case Matcher::Kind::kWords:
         AddWords(matcher, AddLeaf(place));
@@ -161,6 +173,10 @@ class Compiler {
   void AddWords(const Matcher& matcher, uint32_t leaf) {
     kinds_ |= (matcher.lanes & kDisguiseLanes) != 0 ? 9 : 1;
     stats().words += static_cast<uint32_t>(matcher.words.size());
+    AddLanes(matcher.lanes);
+    constexpr LaneSet kWide =
+        LaneBit(Lane::kPinyin) | LaneBit(Lane::kShape) | LaneBit(Lane::kDecoded);
+    if ((matcher.lanes & kWide) != 0) Raise(rule_, RuleStats::Cost::kWideLanes);
     for (const std::string& written : matcher.words) {
       absl::StatusOr<Word> word = Word::Parse(written, matcher.lanes);
       if (!Accept(word.status(), matcher.line)) continue;
@@ -207,11 +223,17 @@ class Compiler {
     absl::StatusOr<Expression> expression =
         Expression::Parse(matcher.regex, (matcher.lanes & LaneBit(Lane::kDigits)) != 0);
     if (!Accept(expression.status(), matcher.line)) return;
+    const absl::StatusOr<LaneSet> lanes = expression->LanesWithin(matcher.lanes);
+    if (!Accept(lanes.status(), matcher.line)) return;
+    AddLanes(*lanes);
     Widen(expression->width_max());
+    const ExpressionFacts& facts = expression->facts();
+    Raise(rule_, facts.opens_wide  ? RuleStats::Cost::kOpen
+                 : facts.has_fixed ? RuleStats::Cost::kFixed
+                                   : RuleStats::Cost::kLoose);
     if (directions_ == kNoDirection) return;
     mixed_.expressions.push_back(static_cast<uint32_t>(expressions_.size()));
-    expressions_.push_back(
-        {*std::move(expression), leaf, matcher.lanes, directions_, IsPart(leaf)});
+    expressions_.push_back({*std::move(expression), leaf, *lanes, directions_, IsPart(leaf)});
   }
 
   void AddDetector(const Matcher& matcher, uint32_t leaf) {
@@ -306,6 +328,33 @@ std::string DigestOf(const std::vector<Pack>& packs) {
   return Concat("sha256:", HexOf(digest.Finish()));
 }
 
+// What a string holds outside itself.
+size_t BeyondItself(const std::string& text) {
+  return text.capacity() > std::string().capacity() ? text.capacity() + 1 : 0;
+}
+
+size_t MemoryOf(const std::vector<std::string>& texts) {
+  size_t bytes = texts.capacity() * sizeof(std::string);
+  for (const std::string& text : texts) bytes += BeyondItself(text);
+  return bytes;
+}
+
+size_t MemoryOf(const Matcher& matcher) {
+  size_t bytes = sizeof(matcher) + MemoryOf(matcher.words) + BeyondItself(matcher.regex);
+  for (const Matcher& child : matcher.children) bytes += MemoryOf(child);
+  return bytes;
+}
+
+size_t MemoryOf(const Rule& rule) {
+  size_t bytes = sizeof(rule) + MemoryOf(rule.match) + MemoryOf(rule.basis) +
+                 MemoryOf(rule.hit_tests) + MemoryOf(rule.miss_tests);
+  for (const std::string* text : {&rule.title, &rule.rationale, &rule.false_positives}) {
+    bytes += BeyondItself(*text);
+  }
+  if (rule.except.has_value()) bytes += MemoryOf(rule.except->words);
+  return bytes;
+}
+
 // Runs the rule's own tests, in every direction that it looks at.
 void TestRule(const RuleSet& rule_set, uint32_t number, const std::string& file,
               std::vector<Problem>& problems) {
@@ -396,9 +445,22 @@ bool RuleSet::from_cache() const {
 }
 
 size_t RuleSet::memory_bytes() const {
-  return compiled_->words.memory_bytes() + compiled_->numeral_words.memory_bytes() +
-         compiled_->leet_words.memory_bytes() + compiled_->sounds.memory_bytes() +
-         compiled_->shapes.memory_bytes() + compiled_->expressions.memory_bytes();
+  size_t bytes = compiled_->words.memory_bytes() + compiled_->numeral_words.memory_bytes() +
+                 compiled_->leet_words.memory_bytes() + compiled_->sounds.memory_bytes() +
+                 compiled_->shapes.memory_bytes() + compiled_->expressions.memory_bytes() +
+                 compiled_->leaves.capacity() * sizeof(Leaf) +
+                 compiled_->composites.capacity() * sizeof(Composite) +
+                 compiled_->mixed.capacity() * sizeof(MixedRule);
+  for (const MixedRule& mixed : compiled_->mixed) {
+    for (const auto* words : {&mixed.exact_words, &mixed.fold_words}) {
+      bytes += words->capacity() * (sizeof(std::string) + 1);
+      for (const std::string& word : *words) bytes += BeyondItself(word);
+    }
+  }
+  for (const Pack& pack : compiled_->packs) {
+    for (const Rule& rule : pack.rules) bytes += MemoryOf(rule);
+  }
+  return bytes;
 }
 
 }  // namespace weir::rules

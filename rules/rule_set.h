@@ -28,7 +28,19 @@ struct RuleStats {
   LaneSet lanes = 0;
   uint32_t words = 0;
   uint32_t expressions = 0;
+
+  // What it costs to look for, of its matchers the dearest; each costs more than those before it.
+  enum class Cost : uint8_t {
+    kWords,       // words and detectors: hardly depends on how many there are
+    kWideLanes,   // words in lanes pinyin, shape or decoded, which are more to read
+    kFixed,       // expressions with fixed characters: RE2 reads texts that have those
+    kLoose,       // an expression without two fixed characters in a row: RE2 reads many texts
+    kUnfiltered,  // an expression that Hyperscan will not take: RE2 reads every text
+    kOpen,        // an expression that nearly any character begins: all of a stream waits for it
+  };
+  Cost cost = Cost::kWords;
 };
+inline constexpr size_t kCostCount = 6;
 
 class RuleSet {
  public:
@@ -56,7 +68,8 @@ class RuleSet {
   bool from_cache() const;
   const std::vector<std::string>& cache_problems() const;
 
-  // Bytes held by databases, expressions and prefix sets.
+  // Bytes held by the packs' texts and all that was made of them. Of RE2, which does not tell,
+  // estimated; what it remembers of texts is not part of it (at most 8 MB an expression).
   size_t memory_bytes() const;
 
   struct Compiled;  // rules/compiled.h; for the scanner alone

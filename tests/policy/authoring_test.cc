@@ -297,6 +297,27 @@ TEST(LintRulesTest, WarnsOfWordsThatAreTooShort) {
                 "will match inside harmless words: use a longer one, \"near\" or \"except\"\n");
 }
 
+TEST(LintRulesTest, WarnsOfExpressionsThatHoldEveryStream) {
+  const Outcome outcome = RunCommand(LintRules, {.pack_paths = {kData + "/packs_costly.yaml"}});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.err,
+            kData +
+                "/packs_costly.yaml:6: warning: rule PC-0010: a regex can begin with nearly any "
+                "character, so every stream is held back for it, up to 22 characters: begin it "
+                "with the characters that matter\n");
+}
+
+TEST(ShowRuleStatsTest, TellsCostsApart) {
+  const Outcome outcome =
+      RunCommand(ShowRuleStats, {.pack_paths = {kData + "/packs_costly.yaml"}, .json = true});
+  simdjson::dom::parser parser;
+  std::vector<std::string> costs;
+  for (const simdjson::dom::element rule : Parsed(parser, outcome.out)["rules"].get_array()) {
+    costs.emplace_back(rule["cost"].get_string().value());
+  }
+  EXPECT_THAT(costs, testing::ElementsAre("open", "fixed", "loose"));
+}
+
 TEST(AuthoringTest, APathThatIsNotThere) {
   for (auto* command : {LintRules, TestRules, ShowRuleStats}) {
     Outcome outcome = RunCommand(command, {.pack_paths = {kData + "/nowhere"}});
@@ -327,9 +348,9 @@ TEST(ShowRuleStatsTest, ShowsTheGuaranteeOfEachRule) {
   const Outcome outcome = RunCommand(ShowRuleStats, options);
   EXPECT_EQ(outcome.code, 0);
   EXPECT_THAT(outcome.out, HasSubstr("PT-0010\tstable\tA.1.h\thigh\tboth\twhole\t5\t"
-                                     "fold,skeleton\t2\t0\n"));
+                                     "fold,skeleton\t2\t0\t词语\n"));
   EXPECT_THAT(outcome.out, HasSubstr("PN-0010\tstable\tA.3.c\tmedium\tboth\tcompletion\t"));
-  EXPECT_THAT(outcome.out, HasSubstr("3 packs, 10 rules, "));
+  EXPECT_THAT(outcome.out, HasSubstr("\n3 个规则包，10 条规则，编译后占内存 "));
   EXPECT_THAT(outcome.out, HasSubstr("\nsha256:"));
 }
 
@@ -344,7 +365,10 @@ TEST(ShowRuleStatsTest, AsJson) {
   EXPECT_EQ(rule["guarantee"].get_string().value(), "whole");
   EXPECT_EQ(rule["words"].get_uint64().value(), 2U);
   EXPECT_EQ(rule["lanes"].at(1).get_string().value(), "skeleton");
+  EXPECT_EQ(rule["cost"].get_string().value(), "words");
   EXPECT_GT(answer["memory_bytes"].get_uint64().value(), 0U);
+  EXPECT_EQ(answer["coverage"]["needed"].get_uint64().value(), 10'000U);
+  EXPECT_EQ(answer["coverage"]["categories"].get_array().size(), 17U);
 }
 
 }  // namespace
