@@ -83,6 +83,16 @@ TEST_F(FormatTest, KeysAndCheckpointAreThoseOfTheExample) {
   EXPECT_EQ(Joined(examples_["checkpoint"]), key->Sign(checkpoint));
 }
 
+TEST_F(FormatTest, TheSecondSignatureIsReadWithItsOwnKey) {
+  const absl::StatusOr<VerifierKey> ed25519 = VerifierKey::Parse(Line("public-key"));
+  const absl::StatusOr<VerifierKey> sm2 = VerifierKey::Parse(Line("sm2-public-key"));
+  ASSERT_TRUE(ed25519.ok() && sm2.ok()) << ed25519.status() << sm2.status();
+  const std::string note = Joined(examples_["checkpoint"]) + Joined(examples_["sm2-signature"]);
+  EXPECT_TRUE(OpenCheckpoint(note, {*ed25519, *sm2}).ok());
+  EXPECT_TRUE(OpenCheckpoint(note, {*ed25519}).ok());
+  EXPECT_FALSE(OpenCheckpoint(Joined(examples_["checkpoint"]), {*sm2}).ok());
+}
+
 TEST_F(FormatTest, EvidenceIsThatOfTheRecord) {
   const Evidence evidence{.index = 1,
                           .encoded = Line("record"),
