@@ -1,6 +1,7 @@
 #include "audit/cosignatures.h"
 
 #include <algorithm>
+#include <set>
 
 #include "audit/concat.h"
 #include "audit/files.h"
@@ -10,6 +11,15 @@ namespace {
 
 std::string PathOf(const std::string& dir) {
   return dir + "/ledger.witnesses";
+}
+
+// One text for one set of keys: in ascending order.
+std::string Lines(const std::vector<VerifierKey>& keys) {
+  std::set<std::string> lines;
+  for (const VerifierKey& key : keys) lines.insert(key.ToString() + "\n");
+  std::string text;
+  for (const std::string& line : lines) text += line;
+  return text;
 }
 
 }  // namespace
@@ -22,10 +32,8 @@ absl::StatusOr<std::vector<VerifierKey>> ReadWitnesses(const std::string& dir) {
   if (!keys.ok()) {
     return absl::DataLossError(Concat("ledger.witnesses was altered: ", keys.status().message()));
   }
-  std::string canonical;
-  for (const VerifierKey& key : *keys) canonical += key.ToString() + "\n";
   const auto is_log = [](const VerifierKey& key) { return !key.is_witness(); };
-  if (canonical == *text && std::none_of(keys->begin(), keys->end(), is_log)) return keys;
+  if (Lines(*keys) == *text && std::none_of(keys->begin(), keys->end(), is_log)) return keys;
   return absl::DataLossError("ledger.witnesses was altered: it is not as it was written");
 }
 
@@ -33,16 +41,14 @@ absl::StatusOr<std::vector<VerifierKey>> AddWitnesses(const std::string& dir,
                                                       const std::vector<VerifierKey>& witnesses) {
   absl::StatusOr<std::vector<VerifierKey>> known = ReadWitnesses(dir);
   if (!known.ok()) return known;
-  std::string text;
-  for (const VerifierKey& key : *known) text += key.ToString() + "\n";
   const size_t before = known->size();
   for (const VerifierKey& key : witnesses) {
     if (std::find(known->begin(), known->end(), key) != known->end()) continue;
     known->push_back(key);
-    text += key.ToString() + "\n";
   }
   if (known->size() == before) return known;
-  if (absl::Status status = WriteFileDurably(PathOf(dir), text, 0444); !status.ok()) return status;
+  if (absl::Status status = WriteFileDurably(PathOf(dir), Lines(*known), 0444); !status.ok())
+    return status;
   return known;
 }
 

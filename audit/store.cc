@@ -191,6 +191,10 @@ absl::StatusOr<Database> Database::OpenReader(const std::string& path) {
   }
   absl::StatusOr<int64_t> format = ReadInt(db, "PRAGMA user_version");
   if (!format.ok()) return format.status();
+  if (*format == 0) {
+    return absl::DataLossError(
+        Concat(path, " holds no ledger: it was emptied, cut, or is another file"));
+  }
   if (*format != kFormat) {
     return absl::FailedPreconditionError(
         Concat(path, " has format ", *format, ", this program knows ", kFormat));
