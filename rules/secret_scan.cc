@@ -237,7 +237,7 @@ class Pem {
       if (!reader_.Next(t)) return Fit::kPartly;
       const bool blank = t.c == ' ' || t.c == '\n' || t.c == '\r' || t.c == '\t';
       if (!blank && !IsValueCharacter(t.c) && t.c != ':' && t.c != ',' && t.c != '\\') break;
-      if (!blank) end_ = t.end;
+      if (IsValueCharacter(t.c)) end_ = t.end;
       last.push_back(t.c);
       if (last.size() > 9) last.erase(0, 1);
       if (last.ends_with("-----END")) {

@@ -275,7 +275,7 @@ class Plate {
         last_free_ = true;
         return true;
       }
-      if (t.c == 0 || t.may_part || (count_ >= 5 && gap > 0)) break;
+      if (!IsAlphanumeric(t.c) || (count_ >= 5 && gap > 0)) break;
       if (!IsSerial(t.c) || (!letter && !IsLetter(t.c)) || count_ == 6) {
         count_ = 0;
         return true;

@@ -153,6 +153,13 @@ TEST(DetectorTest, FindsWhatItShould) {
           line.hit ? std::vector<std::string>{line.lane + ":" + line.match}
                    : std::vector<std::string>{};
       EXPECT_EQ(Found(*rules, line.text), expected);
+      // What stands beside it as a sentence goes on makes no difference.
+      for (const std::string_view after : {"，", "。", ",a", "\n1", "）", "；京", "？"}) {
+        EXPECT_EQ(Found(*rules, line.text + std::string(after)), expected) << after;
+      }
+      for (const std::string_view before : {"，", "。", "a,", "1\n", "（", "在"}) {
+        EXPECT_EQ(Found(*rules, std::string(before) + line.text), expected) << before;
+      }
       ++(line.hit ? hits : misses);
       if (!line.hit) continue;
       EXPECT_EQ(Mask(detector, line.match), line.mask);
