@@ -159,6 +159,53 @@ ShapeAlphabet::ShapeAlphabet(const std::vector<char32_t>& characters) {
     if (collapsed) single_.back() = 1;
   }
   shapes_ = LiteralIndex::Build(distinct);
+  BuildPairs();
+}
+
+void ShapeAlphabet::BuildPairs() {
+  constexpr char32_t kTabled = 0x10000;
+  pairs_.resize((size_t{1} << kPairBits) / 64);
+  for (uint32_t shape = 0; shape < shapes_.literal_count(); ++shape) {
+    LiteralIndex::Path path = LiteralIndex::Root();
+    const std::string_view elements = shapes_.literal(shape);
+    const LiteralIndex::Prefix* before = nullptr;
+    for (size_t at = 0; at < elements.size();) {
+      const Decoded decoded = DecodeAt(elements, at);
+      at += decoded.length;
+      if (before != nullptr) {
+        const uint32_t place = PairPlace(before->number, decoded.c);
+        pairs_[place / 64] |= uint64_t{1} << (place % 64);
+      }
+      path = path.Then(decoded.c);
+      before = shapes_.Find(path);
+    }
+  }
+  prefix_of_.resize(kTabled);
+  first_element_.resize(kTabled);
+  last_element_.resize(kTabled);
+  for (char32_t c = 0; c < kTabled; ++c) {
+    ElementPath elements;
+    elements.Take(c);
+    const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
+    if (prefix != nullptr && prefix->last != 0) prefix_of_[c] = prefix->number + 1;
+    const std::span<const char32_t> parts = ShapeElements(c);
+    first_element_[c] = parts.empty() ? c : parts.front();
+    last_element_[c] = parts.empty() ? c : parts.back();
+  }
+}
+
+bool ShapeAlphabet::MayCompose(char32_t first, char32_t second) const {
+  if (first >= prefix_of_.size() || second >= prefix_of_.size()) return second != kInvalidByte;
+  if (prefix_of_[first] == 0) return false;
+  const char32_t element = first_element_[second];
+  if (element == last_element_[first]) return true;
+  const uint32_t place = PairPlace(prefix_of_[first] - 1, element);
+  return ((pairs_[place / 64] >> (place % 64)) & 1U) != 0;
+}
+
+size_t ShapeAlphabet::memory_bytes() const {
+  return shapes_.memory_bytes() + single_.capacity() + pairs_.capacity() * sizeof(uint64_t) +
+         3 * prefix_of_.capacity() * sizeof(uint32_t);
 }
 
 std::vector<WordSymbol> ShapeAlphabet::OfWord(char32_t c) const {

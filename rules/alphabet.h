@@ -52,6 +52,8 @@ class Alphabet {
   virtual WordSymbol OfText(char32_t c) const = 0;
   // Whether a composite may begin with `c`.
   virtual bool BeginsComposite(char32_t c) const = 0;
+  // Whether one may have `first` and `second` in a row; quick, and true too often.
+  virtual bool MayCompose(char32_t first, char32_t second) const = 0;
   // Appends the composites that begin at `at`. `before` is the last letter of the composite that
   // ends there, 0 if none does: the skeleton has one n for the two of xian neng.
   virtual void AppendComposites(std::string_view skeleton, size_t at, char32_t before,
@@ -69,6 +71,7 @@ class SoundAlphabet final : public Alphabet {
   std::vector<WordSymbol> OfWord(char32_t c) const override;
   WordSymbol OfText(char32_t c) const override;
   bool BeginsComposite(char32_t c) const override;
+  bool MayCompose(char32_t /*first*/, char32_t /*second*/) const override { return true; }
   void AppendComposites(std::string_view skeleton, size_t at, char32_t before,
                         TextSymbols& symbols) const override;
   void AppendUnfinished(std::string_view skeleton, size_t at, char32_t before,
@@ -85,16 +88,28 @@ class ShapeAlphabet final : public Alphabet {
   std::vector<WordSymbol> OfWord(char32_t c) const override;
   WordSymbol OfText(char32_t c) const override;
   bool BeginsComposite(char32_t c) const override;
+  bool MayCompose(char32_t first, char32_t second) const override;
   void AppendComposites(std::string_view skeleton, size_t at, char32_t before,
                         TextSymbols& symbols) const override;
   void AppendUnfinished(std::string_view skeleton, size_t at, char32_t before,
                         std::vector<WordSymbol>& symbols) const override;
-  size_t memory_bytes() const override { return shapes_.memory_bytes() + single_.capacity(); }
+  size_t memory_bytes() const override;
 
  private:
+  void BuildPairs();
+  static uint32_t PairPlace(uint32_t prefix, char32_t element) {
+    return ((prefix * 0x9E3779B1U) ^ (element * 0x85EBCA77U)) >> (32 - kPairBits);
+  }
   // The elements of every form of the characters, runs of one collapsed as in the skeleton. The
   // symbol of a form is its number here.
   LiteralIndex shapes_;
+  // For MayCompose(): the prefix of shapes_, and 1, that a character below U+10000 is, and the
+  // first and last element of each; a bit for each prefix and element that lengthens it.
+  static constexpr uint32_t kPairBits = 20;
+  std::vector<uint32_t> prefix_of_;
+  std::vector<char32_t> first_element_;
+  std::vector<char32_t> last_element_;
+  std::vector<uint64_t> pairs_;
   std::vector<uint8_t> single_;  // of a form: 1 if some form collapses to it, so that it is unsure
 };
 

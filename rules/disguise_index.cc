@@ -1,6 +1,7 @@
 #include "rules/disguise_index.h"
 
 #include <algorithm>
+#include <cstring>
 #include <tuple>
 #include <utility>
 
@@ -18,6 +19,16 @@ Symbol SymbolOfKey(uint32_t key) {
   if (key < 0x80) return key;
   if (key < 0x10000) return ((key & 0x1FU) << 6) | ((key >> 8) & 0x3FU);
   return ((key & 0x0FU) << 12) | ((key >> 2) & 0xFC0U) | ((key >> 16) & 0x3FU);
+}
+
+// As DecodeAt(), of text that is UTF-8 but for breaks.
+[[gnu::always_inline]] inline Decoded DecodeQuickly(std::string_view text, size_t at) {
+  if (text.size() - at >= 4) {
+    uint32_t bytes = 0;
+    std::memcpy(&bytes, text.data() + at, sizeof(bytes));
+    if ((bytes & 0xC0C0F0U) == 0x8080E0U) return {SymbolOfKey(bytes & 0xFFFFFFU), 3};
+  }
+  return DecodeAt(text, at);
 }
 
 }  // namespace
@@ -312,6 +323,15 @@ void DisguiseIndex::ScanFrom(std::string_view skeleton, size_t start, uint64_t b
   Walk(*this, skeleton, base, hits, &growths).From(start);
 }
 
+// Whether a form begins with three characters of a text, none of which begins a composite.
+bool DisguiseIndex::BeginsForm(uint32_t first, uint32_t second, uint32_t third) const {
+  if (first == 0 || second == 0 || !forms_.MayBegin(first, second, third)) return false;
+  const LiteralIndex::Path pair =
+      LiteralIndex::Root().Then(SymbolOfKey(first)).Then(SymbolOfKey(second));
+  if (third != 0 && forms_.Find(pair.Then(SymbolOfKey(third))) != nullptr) return true;
+  return forms_.has_pairs() && forms_.Find(pair) != nullptr;
+}
+
 void DisguiseIndex::Scan(std::string_view skeleton, std::vector<Hit>& hits) const {
   Walk walk(*this, skeleton, 0, hits, nullptr);
   // The last three characters: where they stand, the keys of their symbols, and whether what begins
@@ -324,21 +344,23 @@ void DisguiseIndex::Scan(std::string_view skeleton, std::vector<Hit>& hits) cons
   Recent first;
   Recent second;
   const auto follow = [&](Recent& recent) {
-    if (std::exchange(recent.followed, true)) return;
-    walk.From(recent.at);
+    if (!std::exchange(recent.followed, true)) walk.From(recent.at);
   };
   TextSymbols composites;
   const bool singles = forms_.has_single_characters();
   for (size_t at = 0; at < skeleton.size();) {
-    const Decoded decoded = DecodeAt(skeleton, at);
+    const Decoded decoded = DecodeQuickly(skeleton, at);
     const uint32_t entry = EntryOf(decoded.c);
     Recent third{at, entry & kKeyMask, false};
     at += decoded.length;
-    if (first.key != 0 && forms_.MayBegin(first.key, second.key, third.key)) follow(first);
+    if (BeginsForm(first.key, second.key, third.key)) follow(first);
     if (singles && third.key != 0) follow(third);
     if ((entry & kComposite) != 0) {
+      const char32_t next = at < skeleton.size() ? DecodeQuickly(skeleton, at).c : kInvalidByte;
       composites.clear();
-      alphabet_->AppendComposites(skeleton, third.at, 0, composites);
+      if (alphabet_->MayCompose(decoded.c, next)) {
+        alphabet_->AppendComposites(skeleton, third.at, 0, composites);
+      }
       if (!composites.empty()) {
         follow(third);
         if (second.key != 0) follow(second);
@@ -348,7 +370,7 @@ void DisguiseIndex::Scan(std::string_view skeleton, std::vector<Hit>& hits) cons
     first = second;
     second = third;
   }
-  if (first.key != 0 && second.key != 0 && forms_.MayBegin(first.key, second.key, 0)) follow(first);
+  if (BeginsForm(first.key, second.key, 0)) follow(first);
 }
 
 size_t DisguiseIndex::memory_bytes() const {

@@ -94,6 +94,7 @@ class DisguiseIndex {
 
   void NotePrefixes(const Form& form);
   void BuildTable();
+  bool BeginsForm(uint32_t first, uint32_t second, uint32_t third) const;
 
   // What a character of a text below U+10000 is read as: the key of its symbol, and these.
   static constexpr uint32_t kKeyMask = 0xFFFFFF;

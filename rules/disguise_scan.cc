@@ -121,6 +121,7 @@ void DisguiseScan::FindHold(const OriginalText& text, const LaneText& skeleton) 
       const char32_t first = DecodeAt(skeleton.From(growth.start), 0).c;
       const uint64_t start = LastCopy(words_->lane(), text, head, first);
       hold_ = std::min(hold_, start);
+      if (head >= hold_) break;
       if (start < text.end() && !words_->MayRepeat(growth, direction_)) continue;
     }
     ForEachGrowing(

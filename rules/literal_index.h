@@ -60,11 +60,18 @@ class LiteralIndex {
   // ends. For callers that walk along texts in their own way.
   bool MayBegin(uint32_t first, uint32_t second, uint32_t third) const {
     const uint32_t pair = PairHash(first, second);
-    if (third != 0 && triples_.Has(PairHash(pair, third) >> starts_shift_)) return true;
+    if (third != 0) {
+      const uint32_t triple = PairHash(pair, third);
+      if (triples_.Has(triple >> starts_shift_) && triples_again_.Has(Again(triple, third))) {
+        return true;
+      }
+    }
     return has_pairs_ && whole_pairs_.Has(pair >> starts_shift_);
   }
   // The UTF-8 bytes of `c`, the first in the low ones.
   static uint32_t Key(char32_t c);
+  // Whether strings of two characters are among them.
+  bool has_pairs() const { return has_pairs_; }
 
   // Calls visit(start, prefix) for each suffix of `lane` that is a proper prefix of a string, the
   // shortest first. None reaches over a kLaneBreak.
@@ -109,6 +116,9 @@ class LiteralIndex {
   static uint32_t PairHash(uint32_t first, uint32_t second) {
     return first * 0x9E3779B1U + second * 0x85EBCA77U;
   }
+  uint32_t Again(uint32_t triple, uint32_t third) const {
+    return ((triple ^ (triple >> 15)) * 0xC2B2AE3DU + third) >> starts_shift_;
+  }
   // H(c1 c2 ...) = Mix(c1) + kBase * H(c2 ...), so that a suffix is lengthened to the left by one
   // step, and a prefix to the right.
   static constexpr uint64_t kBase = 0x9E3779B97F4A7C15U;
@@ -131,6 +141,7 @@ class LiteralIndex {
   Starts pairs_;                        // the first two characters of strings of two and more
   Starts whole_pairs_;                  // strings of two
   Starts triples_;                      // the first three of strings of three and more
+  Starts triples_again_;                // the same by another hash, for those that walk
   bool has_single_characters_ = false;  // strings of one
   bool has_pairs_ = false;              // strings of two
   size_t characters_max_ = 0;

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <list>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -77,15 +78,16 @@ const std::string& Text() {
   return text;
 }
 
-std::shared_ptr<const RuleSet> Rules(size_t count) {
-  static std::list<std::pair<size_t, std::shared_ptr<const RuleSet>>> sets;
-  for (const auto& [size, set] : sets) {
-    if (size == count) return set;
-  }
+constexpr LaneSet kDefaultLanes = LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
+constexpr LaneSet kDisguiseLanes = kDefaultLanes | LaneBit(Lane::kPinyin) | LaneBit(Lane::kShape);
+
+std::shared_ptr<const RuleSet> Rules(size_t count, LaneSet lanes = kDefaultLanes) {
+  static std::map<std::pair<size_t, LaneSet>, std::shared_ptr<const RuleSet>> sets;
+  if (const auto found = sets.find({count, lanes}); found != sets.end()) return found->second;
   Rule rule;
   rule.id = "BEN-0001";
   rule.match.kind = Matcher::Kind::kWords;
-  rule.match.lanes = LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
+  rule.match.lanes = lanes;
   for (const std::string& word : WordList(count)) rule.match.words.push_back(word);
   Pack pack;
   pack.name = "bench";
@@ -102,7 +104,7 @@ std::shared_ptr<const RuleSet> Rules(size_t count) {
     problems.clear();
     set = RuleSet::Compile({pack}, problems);
   }
-  return sets.emplace_back(count, set).second;
+  return sets[{count, lanes}] = set;
 }
 
 // Hyperscan's own database of the words; null without it.
@@ -146,7 +148,8 @@ void BM_RawHyperscan(benchmark::State& state) {
 BENCHMARK(BM_RawHyperscan);
 
 void BM_Scan(benchmark::State& state) {
-  const auto rules = Rules(static_cast<size_t>(state.range(0)));
+  const auto rules =
+      Rules(static_cast<size_t>(state.range(0)), static_cast<LaneSet>(state.range(1)));
   std::vector<Finding> findings;
   for (auto _ : state) {
     findings.clear();
@@ -156,7 +159,33 @@ void BM_Scan(benchmark::State& state) {
   state.counters["findings"] = static_cast<double>(findings.size());
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * Text().size()));
 }
-BENCHMARK(BM_Scan)->Arg(10000)->Arg(100000);
+BENCHMARK(BM_Scan)
+    ->Args({10000, kDefaultLanes})
+    ->Args({100000, kDefaultLanes})
+    ->Args({10000, kDefaultLanes | LaneBit(Lane::kPinyin)})
+    ->Args({10000, kDefaultLanes | LaneBit(Lane::kShape)})
+    ->Args({10000, kDisguiseLanes});
+
+// What a rule set costs to make and to keep.
+void BM_Compile(benchmark::State& state) {
+  const auto lanes = static_cast<LaneSet>(state.range(1));
+  const std::vector<Pack> packs = Rules(static_cast<size_t>(state.range(0)), lanes)->packs();
+  double bytes = 0;
+  for (auto _ : state) {
+    std::vector<Problem> problems;
+    const auto rules = RuleSet::Compile(packs, problems);
+    if (rules == nullptr) {
+      state.SkipWithError("compile");
+      break;
+    }
+    bytes = static_cast<double>(rules->memory_bytes());
+  }
+  state.counters["bytes"] = bytes;
+}
+BENCHMARK(BM_Compile)
+    ->Args({10000, kDefaultLanes})
+    ->Args({10000, kDisguiseLanes})
+    ->Unit(benchmark::kMillisecond);
 
 // A prompt of a few sentences.
 void BM_ScanShort(benchmark::State& state) {
@@ -174,7 +203,8 @@ BENCHMARK(BM_ScanShort);
 
 // One answer of 6,000 bytes in chunks; time is per chunk.
 void BM_StreamChunk(benchmark::State& state) {
-  const auto rules = Rules(static_cast<size_t>(state.range(1)));
+  const auto rules =
+      Rules(static_cast<size_t>(state.range(1)), static_cast<LaneSet>(state.range(2)));
   const auto chunk = static_cast<size_t>(state.range(0));
   const std::string& text = Text();
   std::vector<Finding> findings;
@@ -197,7 +227,11 @@ void BM_StreamChunk(benchmark::State& state) {
   }
   state.counters["held_bytes"] = benchmark::Counter(held, benchmark::Counter::kAvgIterations);
 }
-BENCHMARK(BM_StreamChunk)->Args({6, 10000})->Args({6, 100000})->Args({60, 10000});
+BENCHMARK(BM_StreamChunk)
+    ->Args({6, 10000, kDefaultLanes})
+    ->Args({6, 100000, kDefaultLanes})
+    ->Args({60, 10000, kDefaultLanes})
+    ->Args({6, 10000, kDisguiseLanes});
 
 void BM_Normalise(benchmark::State& state) {
   const auto lane = static_cast<Lane>(state.range(0));
