@@ -1,26 +1,11 @@
 // How Han characters sound: the data of the pinyin lane.
 //
-// The lane is letters. It is the fold lane without separators and digits, each Han character
-// replaced by LaneLetters(), `v` by `u`, and then runs of one letter by the letter:
+// The lane (alphabet.h) reads a character of a text as its first reading and letters as syllables,
+// a character of a word as each of its Sounds: its readings and, since 常 sounds `chang` in a text
+// and 长 is read so too, the first readings of others that share one. disguise_match.h decides by
+// all readings of both. (The fold lane has turned ü into u: 女 may be `nu`, however it is typed.)
 //
-//   线上赌场, 线shang赌chang, xianshang duchang, xian4 shang4 du3 chang3, xiànshàng dǔchǎng
-//     -> xianshangduchang
-//
-// Each code point is looked up alone, so the lane may be cut anywhere, a stream ends in half a
-// syllable like in half a word, and Latin text needs no segmentation to be found. (The fold lane
-// has turned ü into u, which is why lane letters have no v: 女 is `nu`, however it is typed.)
-//
-// Text has one sound per character, words have all of theirs. A character of the text gives the
-// letters of its most common reading alone; PinyinForms() of a word is what to look for: every
-// combination of its characters' readings and, for one character at a time, the sounds that other
-// characters with that reading give (长 gives `chang`, so `chang` is looked for where a word has
-// zhang). Only text that disguises two characters of one word by rare readings of others is missed.
-// Words of three to ten characters have 13 forms in the median; 3 in 100 have more than 64.
-//
-// Letters alone find too much: 先 is 西安. At a hit, PinyinMatches() decides from the characters,
-// by whole syllables and all readings of both sides. A hit in Latin text should also begin and end
-// where the letters around it can be parted into syllables, which SyllableRun tells one letter at a
-// time: `duchang` is no word of `duchanged`.
+// PinyinForms(), LaneLetters() and PinyinMatches() say the same of whole words in letters.
 //
 // Not undone: initials (`dc` for 赌场) and fuzzy sounds (z for zh, n for ng), which find more
 // ordinary text than disguise.
