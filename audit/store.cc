@@ -252,8 +252,10 @@ void Database::KeepLogOnClose() const {
 absl::Status CheckSchema(const Database& db) {
   absl::StatusOr<Database> empty = Database::OpenEmpty();
   if (!empty.ok()) return empty.status();
+  // Quoted, because a text and a blob of the same bytes differ, and so do nothing and an empty
+  // text.
   constexpr std::string_view kSchema =
-      "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema"
+      "SELECT quote(type) || quote(name) || quote(tbl_name) || quote(sql) FROM sqlite_schema"
       " ORDER BY name";
   absl::StatusOr<Statement> expected = empty->Prepare(kSchema);
   if (!expected.ok()) return expected.status();

@@ -42,6 +42,7 @@ class Verification {
   bool CheckSeen();
   bool CheckEnd();
   bool CheckLatest();
+  bool CheckPages();
 
   // Steps a statement; false at its end and, with a report, when the store cannot be read.
   bool Next(Statement& statement);
@@ -402,6 +403,15 @@ bool Verification::CheckLatest() {
   return true;
 }
 
+// What a lookup by key does not come upon: pages that do not hang together, a NULL that reads as 0.
+bool Verification::CheckPages() {
+  absl::StatusOr<Statement> check = db_.Prepare("PRAGMA quick_check(1)");
+  if (!check.ok()) return Bad(Concat(check.status().message()));
+  const bool answered = Next(*check);
+  if (answered && check->Bytes(0) == "ok") return true;
+  return Bad(Concat("the store is damaged: ", answered ? check->Bytes(0) : "no answer"));
+}
+
 // Whatever is stored and was not come upon on the way is too much, or what it speaks of is missing.
 bool Verification::CheckEnd() {
   if (has_checkpoint_) {
@@ -449,7 +459,7 @@ VerifyReport Verification::Run() {
   const absl::StatusOr<uint64_t> size = tables_->Size();
   if (!size.ok()) Bad(tree_.size(), Concat(size.status().message()));
   if (!size.ok() || !CheckRecords(tree_.size(), *size)) return report_;
-  if (!report_.reason.empty() || !CheckEnd()) return report_;
+  if (!report_.reason.empty() || !CheckEnd() || !CheckPages()) return report_;
   report_.unsigned_records = tree_.size() - last_checkpoint_size_;
   if (!demands_.quorum.witnesses().empty()) {
     report_.unwitnessed_records = tree_.size() - witnessed_size_;
