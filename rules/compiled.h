@@ -36,6 +36,7 @@ struct Composite {
 struct CompiledException {
   uint32_t rule = 0;
   uint32_t within = 0;
+  bool decoded = false;  // also looked for in decoded text
 };
 
 // What decides the lane and the detector of a finding that several matchers of one rule may report.
@@ -72,6 +73,7 @@ struct RuleSet::Compiled {
     DirectionSet directions;
   };
   std::vector<DetectorUse> detectors;
+  DirectionSet decoded_directions = kNoDirection;  // the scans of decoded text that rules ask for
 
   std::string digest;
   uint64_t serial = 0;  // distinct for each set of the process: tells scratch memory what it fits

@@ -309,12 +309,46 @@ Candidate ReadBase64(std::string_view view, size_t from, bool last) {
   return read.answer == Answer::kYes && !IsBase64Text(read.c) ? kNone : read;
 }
 
+// Whether a character whose first byte is `lead` may be base64's.
+bool LeadsBase64Text(int lead) {
+  return lead < 0x80 || (lead >= 0xE2 && lead != 0xEE && lead < 0xF4);
+}
+
+// Whether letters behind `view`, which is all letters, could make text of it: whether what is known
+// of the next byte goes on with the bytes before it.
+bool CouldBecomeText(std::string_view view) {
+  const size_t full = view.size() * 6 / 8;
+  const size_t known = view.size() * 6 % 8;  // bits of the next byte
+  const int value = view.empty() ? 0 : kBytes.values[static_cast<uint8_t>(view.back())];
+  const int high = known == 0 ? 0 : (value << (8 - known)) & 0xFF;
+  for (int low = 0; low < (known == 0 ? 1 : 1 << (8 - known)); ++low) {
+    const auto byte = [&](size_t k) {
+      if (k < full) return Base64Byte(view, k, /*last=*/false);
+      return k == full && known != 0 ? high | low : kWait;
+    };
+    for (size_t from = 0;;) {
+      size_t bytes = 0;
+      const Candidate read = ReadUtf8([&](size_t k) { return byte(from + k); }, bytes);
+      if (read.answer == Answer::kNo) break;
+      if (read.answer == Answer::kNotYet) {
+        const int lead = byte(from);
+        if (lead == kWait || LeadsBase64Text(lead)) return true;
+        break;
+      }
+      if (!IsBase64Text(read.c)) break;
+      from += read.length;
+    }
+  }
+  return false;
+}
+
 // Whether base64 starts at the beginning of `view`.
 Answer IsBase64(std::string_view view, bool last) {
   size_t bytes = 0;
   bool han = true;
   for (size_t characters = 1;; ++characters) {
     const Candidate read = ReadBase64(view, bytes, last);
+    if (read.answer == Answer::kNotYet && !CouldBecomeText(view)) return Answer::kNo;
     if (read.answer != Answer::kYes) return read.answer;
     bytes += read.length;
     han = han && IsHan(read.c);
@@ -499,13 +533,10 @@ size_t DecodedText::Pass::ConsumeRun(std::string_view view, size_t at, bool last
     if (!PartsRun(view[at])) continue;
     const Answer answer = IsBase64(view.substr(at + 1), last);
     if (answer == Answer::kNo) continue;
-    if (answer == Answer::kNotYet) {
-      EmitSame(view, from, at, out);
-      return at;
-    }
+    // Undecided, it is asked again as if the run began behind this letter.
     EmitSame(view, from, at + 1, out);
     in_run_ = false;
-    in_base64_ = true;
+    in_base64_ = answer == Answer::kYes;
     return at + 1;
   }
   EmitSame(view, from, at, out);

@@ -87,6 +87,12 @@ void DetectorScan::Begin(DetectorSet detectors) {
   pending_.clear();
 }
 
+void DetectorScan::Narrow(DetectorSet detectors) {
+  detectors_ &= detectors;
+  for (Pending& pending : pending_) pending.undecided &= detectors;
+  std::erase_if(pending_, [](const Pending& pending) { return pending.undecided == 0; });
+}
+
 void DetectorScan::Advance(const OriginalText& text, std::vector<DetectorMatch>& matches) {
   if (detectors_ == 0) return;
   asked_.clear();

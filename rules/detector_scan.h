@@ -28,6 +28,8 @@ class DetectorScan {
  public:
   // With no detectors nothing is looked at.
   void Begin(DetectorSet detectors);
+  // Goes on for these of them alone.
+  void Narrow(DetectorSet detectors);
 
   // Something may begin at `at` for each of these detectors, and more text decides.
   struct Pending {

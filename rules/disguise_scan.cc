@@ -14,6 +14,12 @@ void DisguiseScan::Begin(const DisguiseIndex& words, DirectionSet direction, boo
   lane_keep_ = hold_ = 0;
 }
 
+void DisguiseScan::Narrow(DirectionSet direction) {
+  direction_ = direction;
+  std::erase_if(pending_,
+                [&](const PendingHit& hit) { return (hit.use->directions & direction) == 0; });
+}
+
 void DisguiseScan::Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned,
                            Occurrences& occurrences) {
   hold_ = text.end();

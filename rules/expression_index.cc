@@ -480,6 +480,14 @@ void ExpressionStream::ForEachGrowing(bool each,
   }
 }
 
+void ExpressionStream::Narrow(DirectionSet direction) {
+  direction_ = direction;
+  const auto looks = [&](uint32_t use) { return (index_->use(use).directions & direction) != 0; };
+  std::erase_if(threads_,
+                [&](const Thread& thread) { return !looks(machine_->places[thread.place].use); });
+  std::erase_if(accepted_, [&](const Accepted& accepted) { return !looks(accepted.use); });
+}
+
 void ExpressionStream::Accept(uint32_t use, uint64_t start) {
   for (Accepted& accepted : accepted_) {
     if (accepted.use != use) continue;

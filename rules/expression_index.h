@@ -133,6 +133,8 @@ class ExpressionStream {
   };
 
   void Begin(const ExpressionIndex& index, Lane lane, DirectionSet direction);
+  // Goes on for the expressions of `direction` alone.
+  void Narrow(DirectionSet direction);
 
   // Reads what `text` holds from its offset `from` on, which follows what was read before, and
   // appends the matches that are now final. After `final` nothing is undecided.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "rules/check.h"
 #include "rules/fold_table.h"
 #include "rules/numeral_table.h"
 #include "rules/scanner.h"
@@ -206,6 +207,27 @@ LaneText::LaneText(Lane lane, Reading reading)
     : lane_(lane),
       reading_(reading),
       plain_(reading == Reading::kNumerals ? PlainWithoutNumerals() : kFoldPlainBits) {}
+
+LaneText& LaneText::operator=(const LaneText& other) {
+  if (this == &other) return *this;
+  WEIR_CHECK(lane_ == other.lane_ && reading_ == other.reading_);
+  size_ = dropped_bytes_ = 0;
+  const std::string_view kept = other.From(other.begin_);
+  Reserve(kept.size());
+  if (!kept.empty()) std::memcpy(bytes_.get(), kept.data(), kept.size());
+  size_ = kept.size();
+  begin_ = other.begin_;
+  steps_ = other.steps_;
+  shift_ = other.shift_;
+  last_ = other.last_;
+  separators_ = other.separators_;
+  repeats_ = other.repeats_;
+  return *this;
+}
+
+bool LaneText::ReadsOnLike(const LaneText& other) const {
+  return last_ == other.last_ && separators_ == other.separators_ && repeats_ == other.repeats_;
+}
 
 void LaneText::Clear() {
   size_ = 0;

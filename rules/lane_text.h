@@ -48,6 +48,11 @@ class LaneText {
   // another reading (reading.h), the skeleton of what that reads.
   explicit LaneText(Lane lane, Reading reading = Reading::kFold);
 
+  // Copies what is in memory. Both must be of one lane and reading.
+  LaneText& operator=(const LaneText& other);
+  // Whether both go on alike from here, whatever comes.
+  bool ReadsOnLike(const LaneText& other) const;
+
   void Clear();
   // `text` follows what was appended before; its first byte is byte `origin` of the original.
   void Append(std::string_view text, uint64_t origin);

@@ -29,9 +29,6 @@ constexpr std::array<std::string_view, kLaneCount> kLaneNames = {
     "exact", "fold", "skeleton", "pinyin", "shape", "digits", "decoded"};
 
 constexpr LaneSet kLanesDefault = LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
-constexpr LaneSet kLanesAvailable = LaneBit(Lane::kExact) | LaneBit(Lane::kFold) |
-                                    LaneBit(Lane::kSkeleton) | LaneBit(Lane::kPinyin) |
-                                    LaneBit(Lane::kShape) | LaneBit(Lane::kDigits);
 
 // Appendix A of GB/T 45654-2025: the last letter of each group.
 constexpr std::array<char, 5> kCategoryLast = {'h', 'i', 'e', 'g', 'b'};
@@ -292,6 +289,8 @@ void PackParser::ParseLeaf(YamlMap& map, std::string_view kind, Matcher& matcher
       map.AddProblem(map.LineOf("detector"), Concat("unknown detector \"", name, "\"; there are ",
                                                     Join(DetectorNames(), ", ")));
     }
+    // Detectors read numbers in every lane; what is encoded they read when told to.
+    matcher.lanes = ParseLanes(map) & LaneBit(Lane::kDecoded);
     return;
   }
   matcher.lanes = ParseLanes(map);
@@ -341,10 +340,6 @@ LaneSet PackParser::ParseLanes(YamlMap& map) {
     if (!lane.has_value()) {
       map.AddProblem(name.line, Concat("unknown lane \"", name.value, "\"; lanes are ",
                                        Join(kLaneNames, ", ")));
-    } else if ((kLanesAvailable & LaneBit(*lane)) == 0) {
-      map.AddProblem(name.line, Concat("lane \"", name.value,
-                                       "\" is not available in this build; use exact, fold, "
-                                       "skeleton, pinyin, shape or digits"));
     } else {
       lanes |= LaneBit(*lane);
     }

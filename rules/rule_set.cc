@@ -111,13 +111,17 @@ class Compiler {
     counts_characters_ = rule.except.has_value();
     mixed_ = MixedRule{};
     kinds_ = 0;
+    has_base64_word_ = false;
+    names_decoded_ = false;
     AddMatcher(rule.match, {});
     if (rule.except.has_value()) AddException(*rule.except);
     for (uint32_t i = first_leaf; i < compiled_.leaves.size(); ++i) {
       compiled_.leaves[i].counts_characters = counts_characters_;
     }
     // One span may be reported by several matchers, or at several times, only when there are
-    // expressions (each lane looks for itself), matchers of several kinds, or all and near.
+    // expressions (each lane looks for itself), matchers of several kinds, all and near, or words
+    // that look like what others are encoded as.
+    if (has_base64_word_ && names_decoded_) kinds_ |= 8;
     if (!mixed_.expressions.empty() || (kinds_ & (kinds_ - 1)) != 0 ||
         stats().guarantee == RuleStats::Guarantee::kCompletion) {
       compiled_.mixed_of.back() = static_cast<uint32_t>(compiled_.mixed.size());
@@ -129,6 +133,22 @@ class Compiler {
   bool Accept(const absl::Status& status, int line) {
     if (!status.ok()) problems_.push_back({file_, line, std::string(status.message())});
     return status.ok();
+  }
+
+  static bool NamesDecoded(LaneSet lanes) { return (lanes & LaneBit(Lane::kDecoded)) != 0; }
+
+  // The lanes in which matches are looked for, in the text and, with lane decoded, in what is
+  // decoded from it.
+  static LaneSet LanesOfMatches(LaneSet lanes) {
+    lanes &= static_cast<LaneSet>(~LaneBit(Lane::kDecoded));
+    return lanes != 0 ? lanes : LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
+  }
+
+  DirectionSet Scans(LaneSet lanes) {
+    if (!NamesDecoded(lanes) || directions_ == kNoDirection) return directions_;
+    names_decoded_ = true;
+    compiled_.decoded_directions |= DecodedBit(directions_);
+    return static_cast<DirectionSet>(directions_ | DecodedBit(directions_));
   }
 
   uint32_t AddLeaf(Place place) {
@@ -183,20 +203,26 @@ class Compiler {
       size_t characters = 0;
       for (const Word::Run& run : word->runs) characters += run.count;
       Widen(characters);
+      has_base64_word_ = has_base64_word_ || std::all_of(word->runs.begin(), word->runs.end(),
+                                                         [](const Word::Run& run) {
+                                                           return EdgeOf(run.c) != Edge::kOpen;
+                                                         });
       if ((matcher.lanes & LaneBit(Lane::kExact)) != 0) mixed_.exact_words.insert(word->exact);
       if ((matcher.lanes & LaneBit(Lane::kFold)) != 0) mixed_.fold_words.insert(word->fold);
       if ((matcher.lanes & LaneBit(Lane::kSkeleton)) != 0) {
         mixed_.skeleton_words.insert(word->skeleton);
       }
       if (directions_ == kNoDirection) continue;
-      AddWord(written, {*std::move(word), leaf, directions_, /*exception=*/false, IsPart(leaf)});
+      AddWord(written,
+              {*std::move(word), leaf, Scans(matcher.lanes), /*exception=*/false, IsPart(leaf)});
     }
   }
 
   // Adds a word to the index of each reading that its lanes ask for. `use` is the word as it folds.
   void AddWord(const std::string& written, WordUse use) {
     constexpr LaneSet kSkeleton = LaneBit(Lane::kSkeleton);
-    const LaneSet named = use.word.lanes;
+    const LaneSet named = LanesOfMatches(use.word.lanes);
+    use.word.lanes = named;
     if ((named & LaneBit(Lane::kPinyin)) != 0) sounds_.push_back(use);
     if ((named & LaneBit(Lane::kShape)) != 0) shapes_.push_back(use);
     use.word.lanes &=
@@ -210,7 +236,6 @@ class Compiler {
       if (reading != Reading::kNumerals) return;
       words.back().rule = rule_;
       words.back().plain = std::make_shared<const Word>(use.word);
-      if (use.part) kinds_ |= 8;
     };
     if ((named & LaneBit(Lane::kDigits)) != 0) add(Reading::kNumerals, numeral_words_);
     if ((named & kSkeleton) != 0 && use.word.HasLeetForm()) add(Reading::kLeet, leet_words_);
@@ -223,9 +248,9 @@ class Compiler {
     absl::StatusOr<Expression> expression =
         Expression::Parse(matcher.regex, (matcher.lanes & LaneBit(Lane::kDigits)) != 0);
     if (!Accept(expression.status(), matcher.line)) return;
-    const absl::StatusOr<LaneSet> lanes = expression->LanesWithin(matcher.lanes);
+    const absl::StatusOr<LaneSet> lanes = expression->LanesWithin(LanesOfMatches(matcher.lanes));
     if (!Accept(lanes.status(), matcher.line)) return;
-    AddLanes(*lanes);
+    AddLanes(*lanes | (matcher.lanes & LaneBit(Lane::kDecoded)));
     Widen(expression->width_max());
     const ExpressionFacts& facts = expression->facts();
     Raise(rule_, facts.opens_wide  ? RuleStats::Cost::kOpen
@@ -233,7 +258,8 @@ class Compiler {
                                    : RuleStats::Cost::kLoose);
     if (directions_ == kNoDirection) return;
     mixed_.expressions.push_back(static_cast<uint32_t>(expressions_.size()));
-    expressions_.push_back({*std::move(expression), leaf, *lanes, directions_, IsPart(leaf)});
+    expressions_.push_back(
+        {*std::move(expression), leaf, *lanes, Scans(matcher.lanes), IsPart(leaf)});
   }
 
   void AddDetector(const Matcher& matcher, uint32_t leaf) {
@@ -244,7 +270,7 @@ class Compiler {
     Widen(WidthMax(matcher.detector));
     if (directions_ == kNoDirection) return;
     mixed_.detectors.push_back(matcher.detector);
-    compiled_.detectors.push_back({matcher.detector, leaf, directions_});
+    compiled_.detectors.push_back({matcher.detector, leaf, Scans(matcher.lanes)});
   }
 
   void AddComposite(const Matcher& matcher, Place place) {
@@ -262,13 +288,17 @@ class Compiler {
 
   void AddException(const Exception& exception) {
     const auto number = static_cast<uint32_t>(compiled_.exceptions.size());
-    compiled_.exceptions.push_back({rule_, exception.within});
+    names_decoded_ = names_decoded_ || NamesDecoded(exception.lanes);
+    compiled_.exceptions.push_back({rule_, exception.within, names_decoded_});
     compiled_.exception_of.back() = number;
     if (directions_ == kNoDirection) return;
     for (const std::string& written : exception.words) {
       absl::StatusOr<Word> word = Word::Parse(written, exception.lanes);
       if (!Accept(word.status(), compiled_.rules.back()->line)) continue;
-      AddWord(written, {*std::move(word), number, directions_, /*exception=*/true, /*part=*/false});
+      AddWord(written, {*std::move(word), number,
+                        Scans(LaneSet{names_decoded_ ? LaneBit(Lane::kDecoded) : exception.lanes}),
+                        /*exception=*/true,
+                        /*part=*/false});
     }
   }
 
@@ -289,6 +319,8 @@ class Compiler {
   bool counts_characters_ = false;
   MixedRule mixed_;
   uint32_t kinds_ = 0;  // bit set of the kinds of matchers seen
+  bool names_decoded_ = false;
+  bool has_base64_word_ = false;  // eight letters and digits that base64 could be
 };
 
 void AddTo(Digest& digest, const Matcher& matcher) {

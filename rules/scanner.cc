@@ -1,5 +1,6 @@
 // A scan, whole or in pieces, is one Pass: text_scan.h looks for matches (Normalise -> Prefilter ->
-// Confirm), and the combiner makes findings of them (Emit: all, near and exceptions).
+// Confirm), in the text and, with decoded_scan.h, in what is encoded in it, and the combiner makes
+// findings of them (Emit: all, near and exceptions).
 //
 // What a stream may release is computed after each piece: every engine says from which byte a
 // match could still grow, and no findings begin before the least of these. In words: the longest
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "rules/combiner.h"
+#include "rules/decoded_scan.h"
 #include "rules/fold_cursor.h"
 #include "rules/lane_text.h"
 #include "rules/status_macros.h"
@@ -49,6 +51,7 @@ class Pass {
 
   bool whole_ = false;
   TextScan scan_;
+  DecodedScan decoded_;
   Combiner combiner_;
   std::vector<Growing> growing_;
   uint64_t hold_ = 0;
@@ -58,29 +61,36 @@ class Pass {
 void Pass::Begin(const RuleSet& rules, Direction direction, bool whole) {
   whole_ = whole;
   scan_.Begin(rules.compiled(), DirectionBit(direction), whole);
+  decoded_.Begin(rules.compiled(), direction, whole);
   combiner_.Begin(rules.compiled());
   hold_ = keep_ = 0;
 }
 
 absl::Status Pass::Advance(const OriginalText& text, std::vector<Finding>& findings) {
+  decoded_.Decode(text, scan_);
   WEIR_RETURN_IF_ERROR(scan_.Advance(text, combiner_));
+  WEIR_RETURN_IF_ERROR(decoded_.Advance(text, scan_, combiner_));
   Emit(text, findings);
-  if (!whole_) scan_.Forget();
+  if (!whole_) {
+    scan_.Forget();
+    decoded_.Forget();
+  }
   return absl::OkStatus();
 }
 
 void Pass::Emit(const OriginalText& text, std::vector<Finding>& findings) {
   const size_t first_new = findings.size();
   const auto exception_tail = [&](uint32_t exception) {
-    return scan_.ExceptionHold(text, exception);
+    return std::min(scan_.ExceptionHold(text, exception), decoded_.ExceptionHold(exception));
   };
   growing_.clear();
-  hold_ = scan_.hold();
+  hold_ = std::min(scan_.hold(), decoded_.hold());
   if (!whole_ && !text.final) {
-    keep_ = scan_.Undecided(text);
+    keep_ = std::min(scan_.Undecided(text), decoded_.Undecided());
     const bool each = combiner_.MayExcuse(text, keep_);
-    if (each) hold_ = text.end();
+    if (each) hold_ = std::min(text.end(), decoded_.undecoded());
     scan_.ListGrowing(text, each, growing_);
+    decoded_.ListGrowing(each, growing_);
   }
   hold_ = std::min(hold_, combiner_.Settle(text, growing_, exception_tail, findings));
   keep_ = std::min(keep_, hold_);

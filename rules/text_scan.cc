@@ -66,6 +66,12 @@ void TextScan::Begin(const RuleSet::Compiled& compiled, DirectionSet direction, 
     }
   }
   normalised_ = 0;
+  detector_scan_.Begin(FindDetectors());
+  hold_ = 0;
+}
+
+// Those that rules of this direction name.
+DetectorSet TextScan::FindDetectors() {
   DetectorSet detectors = 0;
   own_detectors_ = 0;
   for (const auto& use : compiled_->detectors) {
@@ -73,8 +79,25 @@ void TextScan::Begin(const RuleSet::Compiled& compiled, DirectionSet direction, 
     detectors |= DetectorBit(use.detector);
     if (!IsPart(use.leaf)) own_detectors_ |= DetectorBit(use.detector);
   }
-  detector_scan_.Begin(detectors);
-  hold_ = 0;
+  return detectors;
+}
+
+void TextScan::GoOnFrom(const TextScan& other, DirectionSet direction) {
+  *this = other;
+  direction_ = direction;
+  for (View& view : views_) {
+    if (view.words != nullptr) view.word_scan.Narrow(direction);
+    for (DisguiseScan& scan : view.disguise_scans) scan.Narrow(direction);
+    if (view.has_expressions) view.expressions.Narrow(direction);
+  }
+  detector_scan_.Narrow(FindDetectors());
+}
+
+bool TextScan::ReadsOnLike(const TextScan& other) const {
+  for (size_t i = 0; i < std::size(views_); ++i) {
+    if (views_[i].runs() && !views_[i].text.ReadsOnLike(other.views_[i].text)) return false;
+  }
+  return true;
 }
 
 absl::Status TextScan::Advance(const OriginalText& text, Occurrences& occurrences) {

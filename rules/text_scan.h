@@ -37,6 +37,13 @@ class TextScan {
   // Looks for what `direction` names. With `whole`, one Advance() brings the whole text.
   void Begin(const RuleSet::Compiled& compiled, DirectionSet direction, bool whole);
 
+  // Goes on where `other`, a stream, stands, for what `direction` names alone: a part of what the
+  // other looks for.
+  void GoOnFrom(const TextScan& other, DirectionSet direction);
+  // Of two in which nothing is undecided: whether they go on alike, given that the text within
+  // kLookBackBytes is the same.
+  bool ReadsOnLike(const TextScan& other) const;
+
   // `text` holds whole characters only and ends at the end of what has arrived. Gives away what it
   // completes.
   absl::Status Advance(const OriginalText& text, Occurrences& occurrences);
@@ -57,6 +64,7 @@ class TextScan {
 
  private:
   bool IsPart(uint32_t leaf) const;
+  DetectorSet FindDetectors();
 
   // A lane of the text and what looks in it.
   struct View {

@@ -28,11 +28,15 @@
 
 namespace weir::rules {
 
-// Which scans look for a word: bit 0 prompts, bit 1 answers.
+// Which scans look for a word: bit 0 prompts, bit 1 answers, bits 2 and 3 what is decoded from
+// them.
 using DirectionSet = uint8_t;
 inline constexpr DirectionSet kNoDirection = 0;
 constexpr DirectionSet DirectionBit(Direction direction) {
   return static_cast<DirectionSet>(1U << static_cast<int>(direction));
+}
+constexpr DirectionSet DecodedBit(DirectionSet directions) {
+  return static_cast<DirectionSet>(directions << 2U);
 }
 
 // One word of one matcher or exception of one rule.

@@ -13,6 +13,12 @@ void WordScan::Begin(const WordIndex& words, DirectionSet direction, bool whole)
   tail_ = hold_ = 0;
 }
 
+void WordScan::Narrow(DirectionSet direction) {
+  direction_ = direction;
+  std::erase_if(pending_,
+                [&](const PendingHit& hit) { return (hit.use->directions & direction) == 0; });
+}
+
 void WordScan::Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned,
                        Occurrences& occurrences) {
   hold_ = text.end();

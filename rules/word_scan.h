@@ -19,6 +19,9 @@ class WordScan {
   // With `whole`, one Advance() brings the whole text. `words` must outlive the scan.
   void Begin(const WordIndex& words, DirectionSet direction, bool whole);
 
+  // Goes on for the words of `direction` alone.
+  void Narrow(DirectionSet direction);
+
   // Gives away what the text completes. Skeleton behind lane offset `scanned` is new.
   void Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned,
                Occurrences& occurrences);

@@ -134,13 +134,19 @@ TEST_P(HoldTest, IsTheLeast) {
       if (pieces > 1 && below(2) == 0) text += kOther[below(kOther.size())];
     }
     // Cut short, between characters.
+    const size_t whole = text.size();
     text.resize(text.size() - below(std::min<size_t>(8, text.size())));
     while (!text.empty() && Utf8Prefix(text) != text.size()) text.pop_back();
+    // Half an escape is held with the words that are begun before it, whatever it may become.
+    const bool exact = text.size() == whole || (lane.lanes & LaneBit(Lane::kDecoded)) == 0;
     StreamScan scan(*rules, Direction::kPrompt);
     std::vector<Finding> findings;
     ASSERT_TRUE(scan.Feed(text, findings).ok());
-    EXPECT_EQ(scan.releasable(), HoldByDefinition(*rules, text, endings))
-        << text << " of " << text.size() << ", WEIR_SEED=" << seed;
+    const uint64_t least = HoldByDefinition(*rules, text, endings);
+    EXPECT_LE(scan.releasable(), least) << text << " of " << text.size() << ", WEIR_SEED=" << seed;
+    EXPECT_TRUE(!exact || scan.releasable() == least)
+        << "held from " << scan.releasable() << ", not from " << least << ": " << text << " of "
+        << text.size() << ", WEIR_SEED=" << seed;
     held += scan.releasable() < text.size() ? 1 : 0;
   }
   EXPECT_GT(held, 10U);

@@ -19,6 +19,7 @@ namespace weir::rules {
 inline constexpr LaneSet kExactLane = LaneBit(Lane::kExact);
 inline constexpr LaneSet kFoldLane = LaneBit(Lane::kFold);
 inline constexpr LaneSet kSkeletonLane = LaneBit(Lane::kSkeleton);
+inline constexpr LaneSet kDecodedLane = LaneBit(Lane::kDecoded);
 inline constexpr LaneSet kDigitsLane = LaneBit(Lane::kDigits);
 inline constexpr LaneSet kPinyinLane = LaneBit(Lane::kPinyin);
 inline constexpr LaneSet kShapeLane = LaneBit(Lane::kShape);

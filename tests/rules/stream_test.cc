@@ -194,6 +194,49 @@ void AddDisguises(std::vector<Library>& libraries) {
         "厂kaihu", "红抱群"}});
 }
 
+// Rules that name `decoded`, beside one that does not.
+Library EncodedWords() {
+  const LaneSet lanes = kDefaultLanes | kDecodedLane;
+  Matcher detector = Detect(Detector::kCnMobile);
+  detector.lanes = kDecodedLane;
+  Rule excused = MakeRule(Words({"赌场"}, lanes));
+  excused.except = Exception{{"打击赌场", "普法"}, kDefaultLanes, 3};
+  return {CompileRules(
+              {MakeRule(Words({"赌博", "在线", "casino", "线上赌", "a赌", "6LWM5Y2a"}, lanes)),
+               MakeRule(Words({"赌博", "线在", "sin"})),
+               MakeRule(Words({"一百"}, kDigitsLane | kDecodedLane)),
+               MakeRule(Regex("赌.{0,2}场|\\d{3,5}|\\bdan\\b", lanes)), MakeRule(detector), excused,
+               MakeRule(Combine(Matcher::Kind::kAll, {Words({"在线"}, lanes), Words({"网站"})})),
+               MakeRule(Combine(Matcher::Kind::kNear, {Words({"在"}, lanes), Words({"站"}, lanes)},
+                                9))}),
+          {"赌博",
+           "&#36172;博",
+           "6LWM5Y2a",
+           "%E8%B5%8C%E5%8D%9A",
+           "\\u8d4c\\u535a",
+           "5Zyo57q/6LWM5Zy6",
+           "Y2FzaW5vIG9ubGluZQ==",
+           "c&#97;sino",
+           "casin%6F",
+           "赌&nbsp;场",
+           "&amp;#36172;场",
+           "线上",
+           "d&#97;n",
+           "138&#49;2345678",
+           "MTM4MTIzNDU2Nzg=",
+           "网站",
+           "%E5%9C%A8",
+           "打击赌&#22330;",
+           "hello%20world",
+           "&",
+           "%",
+           "\\",
+           "SGVsbG8gd29ybGQ=",
+           "5L",
+           "一%E7%99%BE",
+           "普法"}};
+}
+
 std::vector<Library> Libraries() {
   std::vector<Library> libraries;
   const std::vector<std::string> words = {"赌场",   "线上赌场", "赌场线", "上赌",    "天天彩票",
@@ -236,6 +279,7 @@ std::vector<Library> Libraries() {
         "13812345678"}});
   libraries.push_back(NumeralWords());
   libraries.push_back(LeetWords());
+  libraries.push_back(EncodedWords());
   libraries.push_back(
       {CompileRules(
            {MakeRule(Regex("\\d{3,6}", kDefaultLanes | kDigitsLane)),
