@@ -26,6 +26,7 @@
 #include <unicode/normalizer2.h>
 #include <unicode/translit.h>
 #include <unicode/uchar.h>
+#include <unicode/ucnv.h>
 #include <unicode/unistr.h>
 #include <unicode/uscript.h>
 #include <unicode/uspoof.h>
@@ -72,12 +73,15 @@ class Folder {
   void AddSimplified(const char* dictionary);
   void AddSimplifiedOfIcu();
   void AddPair(char32_t from, char32_t to);
+  bool IsMainland(char32_t c) const;
   std::vector<char32_t> Step(char32_t c) const;
   std::vector<char32_t> Strip(char32_t c) const;
 
   std::map<char32_t, char32_t> look_alikes_;
   std::map<char32_t, char32_t> simplified_;
   std::set<char32_t> targets_;  // of simplified_
+  int dictionaries_read_ = 0;
+  std::unique_ptr<UConverter, decltype(&ucnv_close)> gb2312_{nullptr, &ucnv_close};
   const icu::Normalizer2* casefold_ = nullptr;
   const icu::Normalizer2* nfd_ = nullptr;
   const icu::Normalizer2* nfc_ = nullptr;
@@ -111,11 +115,16 @@ Folder::Folder(const std::vector<const char*>& dictionaries) {
       look_alikes_.emplace(*c, static_cast<char32_t>(entry.to));
     }
   }
+  gb2312_.reset(ucnv_open("EUC-CN", &error));
+  if (U_FAILURE(error)) Die("ICU has no converter for GB 2312");
   AddConfusableLetters();
   for (char32_t i = 0; i < 26; ++i) {
     for (const char32_t base : {0x1F130U, 0x1F150U, 0x1F170U}) look_alikes_[base + i] = U'a' + i;
   }
-  for (const char* const dictionary : dictionaries) AddSimplified(dictionary);
+  for (const char* const dictionary : dictionaries) {
+    AddSimplified(dictionary);
+    ++dictionaries_read_;
+  }
   AddSimplifiedOfIcu();
 }
 
@@ -158,10 +167,22 @@ void Folder::AddSimplified(const char* dictionary) {
   }
 }
 
-// What an earlier pair leads to is simplified already: 户 is the variant of 戶 elsewhere.
+// What an earlier pair leads to is simplified already: 户 is the variant of 戶 elsewhere. So is
+// what the mainland writes itself, whatever else it is a variant of: 抬 is not 擡. Of the first
+// dictionary, which knows that better, everything is taken.
 void Folder::AddPair(char32_t from, char32_t to) {
   if (from == to || targets_.contains(from)) return;
+  if (dictionaries_read_ > 0 && IsMainland(from)) return;
   if (simplified_.emplace(from, to).second) targets_.insert(to);
+}
+
+bool Folder::IsMainland(char32_t c) const {
+  UErrorCode error = U_ZERO_ERROR;
+  const icu::UnicodeString text(static_cast<UChar32>(c));
+  char bytes[8];
+  const int32_t length = text.extract(bytes, sizeof(bytes), gb2312_.get(), error);
+  // What GB 2312 lacks becomes a substitute, below its Han characters.
+  return U_SUCCESS(error) && length == 2 && static_cast<uint8_t>(bytes[0]) >= 0xB0;
 }
 
 void Folder::AddSimplifiedOfIcu() {
