@@ -30,6 +30,11 @@ bool IsTone(char32_t c) {
   return c >= '0' && c <= '5';
 }
 
+// Separators that ordinary text has between words and syllables; others inside one break it up.
+bool PartsWords(char32_t c) {
+  return std::u32string_view(U" \n'\u2019-,.;:!?\uFF0C\u3002").find(c) != std::u32string_view::npos;
+}
+
 // Where in the word the text has come: `taken` letters or elements of form `form` of character
 // `at`, in one way of reading both.
 struct State {
@@ -59,7 +64,8 @@ void AddState(const State& state, States& states) {
 struct Step {
   char32_t c = 0;
   char32_t previous = 0;  // the last significant character of the match; 0 at its beginning
-  bool parted = false;    // separators stand between
+  bool parted = false;    // separators that part words stand between
+  bool broken = false;    // other separators stand between
 };
 
 void StepSyllable(const State& state, const Step& step, char32_t wanted, States& next) {
@@ -71,8 +77,10 @@ void StepSyllable(const State& state, const Step& step, char32_t wanted, States&
     if (!LetterMatches(letters[state.taken], before, step.c)) continue;
     State taken = state;
     taken.form = form;
-    if (state.taken == 1) taken.parted = step.parted;
-    if (state.taken > 1 && state.parted != step.parted) continue;
+    if (!step.broken) {
+      if (state.taken == 1) taken.parted = step.parted;
+      if (state.taken > 1 && state.parted != step.parted) continue;
+    }
     if (++taken.taken == letters.size()) {
       ++taken.at;
       ++taken.spelled;
@@ -252,7 +260,7 @@ class Reader {
       if (unit.kind == Kind::kInvalid) return {};
       if (unit.kind != Kind::kSignificant) {
         if (++separators > kSeparatorRunMax) return {};
-        step.parted = step.parted || unit.kind == Kind::kSeparator;
+        if (unit.kind == Kind::kSeparator) (PartsWords(unit.c) ? step.parted : step.broken) = true;
         continue;
       }
       if (unit.start >= place.next) return {};
@@ -273,7 +281,7 @@ class Reader {
       if (step.previous == 0 && !LeftIsFree(start, first.c, first.c == characters_.front()))
         return {};
       step.previous = step.c;
-      step.parted = false;
+      step.parted = step.broken = false;
       if (IsPlain(next) && !FinerLanesMiss(start, first.start, unit.end)) {
         return {Outcome::kNoMatch, 0, lane_, {}, /*is_plain=*/true};
       }

@@ -3,9 +3,10 @@
 //
 // To the ear, each character of the word is one that shares a reading with it, or a reading's
 // letters; letters of the word are themselves. A digit behind letters is their tone. Letters that
-// are parted by separators are a syllable only if all of its letters are (d u c h a n g, du chang;
-// not `so me`). Where the match begins or ends with the letters of a syllable, the letters around
-// it must be whole syllables: `duchang` stands in `wanduchang`, not in `duchanged`.
+// are parted by spaces or punctuation are a syllable only if all of its letters are (d u c h a n g,
+// du chang; not `so me`); other symbols may stand anywhere. Where the match begins or ends with the
+// letters of a syllable, the letters around it must be whole syllables: `duchang` stands in
+// `wanduchang`, not in `duchanged`.
 //
 // To the eye, each character is itself, a look-alike, or parts that make up one of these.
 //

@@ -71,6 +71,7 @@ TEST(ScanTest, WordsToTheEar) {
           {"線ｓｈａｎｇ🎲堵-厂", {"pinyin:線ｓｈａｎｇ🎲堵-厂"}},
           {"x i a n s h a n g d u c h a n g", {"pinyin:x i a n s h a n g d u c h a n g"}},
           {"xia nshangduchang", {}},
+          {"xia🎲nsh%angdu✦ch~ang", {"pinyin:xia🎲nsh%angdu✦ch~ang"}},
           {"现现尚堵厂厂", {"pinyin:现尚堵厂"}},
           {"xxiaanshangduchangg", {"pinyin:xiaanshangduchang"}},
           {"wanxianshangduchang", {"pinyin:xianshangduchang"}},
