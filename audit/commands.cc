@@ -10,6 +10,7 @@
 #include "audit/consistency.h"
 #include "audit/export.h"
 #include "audit/files.h"
+#include "audit/report.h"
 
 namespace weir::audit {
 namespace {
@@ -159,17 +160,45 @@ int ShowQuery(const CommandOptions& options, const Query& query, std::ostream& o
               std::ostream& err) {
   absl::StatusOr<std::unique_ptr<Reader>> reader = Reader::Open(options.dir);
   if (!reader.ok()) return Fail(reader.status(), err);
-  absl::StatusOr<QueryPage> page = (*reader)->Find(query);
-  if (!page.ok()) return Fail(page.status(), err);
-  for (const Found& found : page->records) {
-    if (options.json) {
-      out << found.encoded << "\n";
-    } else {
-      PrintLine(found.record, out);
+  Query rest = query;
+  do {
+    absl::StatusOr<QueryPage> page = (*reader)->Find(rest);
+    if (!page.ok()) return Fail(page.status(), err);
+    for (const Found& found : page->records) {
+      if (options.json) {
+        out << found.encoded << "\n";
+      } else {
+        PrintLine(found.record, out);
+      }
     }
+    rest.limit -= page->records.size();
+    rest.before_seq = page->next_before_seq;
+  } while (rest.limit > 0 && rest.before_seq);
+  if (rest.before_seq) {
+    err << "There are more: ask again with --before " << *rest.before_seq << "\n";
   }
-  if (page->next_before_seq) {
-    err << "There are more: ask again with --before " << *page->next_before_seq << "\n";
+  return kDone;
+}
+
+int ShowReport(const CommandOptions& options, const Query& query, std::ostream& out,
+               std::ostream& err) {
+  absl::StatusOr<std::unique_ptr<Reader>> reader = Reader::Open(options.dir);
+  if (!reader.ok()) return Fail(reader.status(), err);
+  constexpr uint64_t kAtOnce = 10'000;
+  Report report;
+  Query rest = query;
+  rest.limit = kAtOnce;
+  do {
+    absl::StatusOr<QueryPage> page = (*reader)->Find(rest);
+    if (!page.ok()) return Fail(page.status(), err);
+    for (const Found& found : page->records) report.Add(found.record);
+    rest.before_seq = page->next_before_seq;
+  } while (rest.before_seq);
+  if (options.json) {
+    out << report.Json();
+  } else {
+    out << report.Text(Concat(query.from_us ? FormatTime(*query.from_us) : "开始", " 至 ",
+                              query.to_us ? FormatTime(*query.to_us) : "现在"));
   }
   return kDone;
 }

@@ -1,7 +1,7 @@
-// The bodies of `weir audit query|show|verify|prove|checkpoint`, as functions over streams so that
-// tests drive them as the command line does. Each returns the process's exit code: 0 done, 1 the
-// answer is no (altered, not found), 2 usage or environment. `weir audit verify` shares nothing
-// with the writer but record, merkle and checkpoint.
+// The bodies of `weir audit query|search|report|show|verify|prove|checkpoint`, as functions over
+// streams so that tests drive them as the command line does. Each returns the process's exit code:
+// 0 done, 1 the answer is no (altered, not found), 2 usage or environment. `weir audit verify`
+// shares nothing with the writer but record, merkle and checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,9 @@ struct CommandOptions {
 
 int ShowQuery(const CommandOptions& options, const Query& query, std::ostream& out,
               std::ostream& err);
+// What happened to the records that match, counted (audit/report.h); the query's limit is not used.
+int ShowReport(const CommandOptions& options, const Query& query, std::ostream& out,
+               std::ostream& err);
 // `id` is a sequence number or an exchange id; shows every record of the exchange.
 int ShowRecord(const CommandOptions& options, const std::string& id, std::ostream& out,
                std::ostream& err);

@@ -20,8 +20,8 @@ class Conditions {
   void Add(std::string_view sql, std::string value) {
     values_.push_back(std::move(value));
     const size_t at = sql.find('?');
-    sql_ += Concat(values_.size() == 1 ? " WHERE " : " AND ", sql.substr(0, at), "$",
-                   values_.size(), sql.substr(at + 1));
+    sql_ += Concat(sql_.empty() ? " WHERE " : " AND ", sql.substr(0, at), "$", values_.size(),
+                   sql.substr(at + 1));
   }
   void AddIf(std::string_view sql, const std::string& value) {
     if (!value.empty()) Add(sql, value);
@@ -81,13 +81,26 @@ absl::StatusOr<FleetReader> FleetReader::Open(const std::string& database) {
 absl::StatusOr<FleetPage> FleetReader::Find(const Query& query,
                                             const std::optional<FleetCursor>& before) {
   if (query.limit == 0) return absl::InvalidArgumentError("the limit must be at least 1");
+  if (!query.words.empty()) {
+    return absl::InvalidArgumentError(
+        "content stays with the gateway that recorded it: search for words there");
+  }
   Conditions where;
   if (query.from_us) where.Add("r.time_us >= ?", Concat(*query.from_us));
   if (query.to_us) where.Add("r.time_us < ?", Concat(*query.to_us));
-  if (query.kind) where.Add("r.kind = ?", std::string(Name(*query.kind)));
+  if (!query.kinds.empty()) {
+    std::string any;
+    for (size_t i = 0; i + 1 < query.kinds.size(); ++i) {
+      where.values().emplace_back(Name(query.kinds[i]));
+      any += Concat("r.kind = $", where.values().size(), " OR ");
+    }
+    where.Add(Concat("(", any, "r.kind = ?)"), std::string(Name(query.kinds.back())));
+  }
   where.AddIf("r.exchange = ?", query.exchange);
   where.AddIf("r.app = ?", query.app);
   where.AddIf("r.user_name = ?", query.user);
+  where.AddIf("r.profile = ?", query.profile);
+  where.AddIf("r.region = ?", query.region);
   where.AddIf("r.action = ?", query.action);
   where.AddIf("r.model = ?", query.model);
   for (const auto& [column, value] :

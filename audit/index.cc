@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "audit/concat.h"
+#include "audit/varint.h"
 
 namespace weir::audit {
 namespace {
@@ -13,7 +14,8 @@ namespace {
 constexpr size_t kPageBytes = 4'000;
 constexpr size_t kBitmapBytes = kSegmentRecords / 8;
 
-constexpr std::string_view kRecordKeys[] = {"kind", "exchange", "app", "user", "model", "action"};
+constexpr std::string_view kRecordKeys[] = {"kind",    "exchange", "app",   "user",
+                                            "profile", "region",   "model", "action"};
 constexpr std::string_view kFindingKeys[] = {"rule", "category"};
 
 // The place behind the JSON string that begins at `at`.
@@ -52,6 +54,11 @@ bool IsIn(std::string_view key, const std::string_view (&keys)[kCount]) {
   return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
 }
 
+absl::Status Damaged(uint64_t segment) {
+  return absl::DataLossError(
+      Concat("the index of segment ", segment, " is damaged: run `weir audit verify`"));
+}
+
 void AppendTerm(Term term, std::string& out) {
   for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(term >> shift);
 }
@@ -62,26 +69,6 @@ Term ReadTerm(std::string_view bytes) {
     term = (term << 8) | static_cast<unsigned char>(bytes[i]);
   }
   return term;
-}
-
-void AppendVarint(uint64_t value, std::string& out) {
-  while (value >= 0x80) {
-    out += static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  out += static_cast<char>(value);
-}
-
-// Takes a varint off `bytes`; false when they end inside it.
-bool TakeVarint(std::string_view& bytes, uint64_t& value) {
-  value = 0;
-  for (unsigned shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
-    const auto byte = static_cast<unsigned char>(bytes.front());
-    bytes.remove_prefix(1);
-    value |= uint64_t{byte & 0x7FU} << shift;
-    if (byte < 0x80) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -129,6 +116,11 @@ std::string RemovalOf(const SegmentSpan& span) {
 
 void SegmentBuilder::Add(uint64_t seq, int64_t time_us, std::string_view encoded) {
   if (span_.count == 0) span_.first_us = time_us;
+  // The first time of a page counts from the segment's first, the others each from the one before.
+  const bool new_page = span_.count % kTimePageRecords == 0;
+  if (new_page) times_.emplace_back();
+  AppendVarint(static_cast<uint64_t>(time_us - (new_page ? span_.first_us : span_.last_us)),
+               times_.back());
   span_.last_us = time_us;
   ++span_.count;
   const auto offset = static_cast<uint32_t>(seq - span_.begin);
@@ -170,9 +162,61 @@ std::vector<IndexPage> SegmentBuilder::Finish() {
     pages.back().bytes += postings;
     begin = end;
   }
+  for (uint64_t i = 0; i < times_.size(); ++i) {
+    pages.push_back({.id = TimePageId(segment, i), .bytes = std::move(times_[i])});
+  }
+  times_.clear();
   entries_.clear();
   span_ = SegmentSpan{.number = segment + 1, .begin = span_.end()};
   return pages;
+}
+
+void Postings::AddRange(uint64_t begin, uint64_t end) {
+  for (; begin < end && begin % 64 != 0; ++begin) Add(begin);
+  for (; begin + 64 <= end; begin += 64) words_[begin / 64] = ~uint64_t{0};
+  for (; begin < end; ++begin) Add(begin);
+}
+
+void Postings::AddBitmap(std::string_view bytes) {
+  static_assert(std::endian::native == std::endian::little);
+  for (size_t i = 0; i < words_.size(); ++i) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + i * sizeof(word), sizeof(word));
+    words_[i] |= word;
+  }
+}
+
+void Postings::Union(const Postings& other) {
+  for (size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+}
+
+void Postings::Intersect(const Postings& other) {
+  for (size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
+}
+
+bool Postings::Any() const {
+  return std::any_of(words_.begin(), words_.end(), [](uint64_t word) { return word != 0; });
+}
+
+uint64_t Postings::Count(uint64_t begin, uint64_t end) const {
+  uint64_t count = 0;
+  for (; begin < end && begin % 64 != 0; ++begin) count += Has(begin) ? 1 : 0;
+  for (; begin + 64 <= end; begin += 64) {
+    count += static_cast<uint64_t>(std::popcount(words_[begin / 64]));
+  }
+  for (; begin < end; ++begin) count += Has(begin) ? 1 : 0;
+  return count;
+}
+
+uint64_t Postings::EndBelow(uint64_t end) const {
+  while (end > 0) {
+    const uint64_t word = (end - 1) / 64;
+    const uint64_t kept = end % 64;
+    const uint64_t below = kept == 0 ? words_[word] : words_[word] & ((uint64_t{1} << kept) - 1);
+    if (below != 0) return word * 64 + 64 - static_cast<uint64_t>(std::countl_zero(below));
+    end = word * 64;
+  }
+  return 0;
 }
 
 absl::StatusOr<SegmentReader> SegmentReader::Prepare(const Database& db) {
@@ -220,14 +264,43 @@ absl::StatusOr<std::string> SegmentReader::Page(int64_t id) {
   return bytes;
 }
 
-absl::StatusOr<bool> SegmentReader::Narrow(uint64_t segment, Term term, Postings& postings) {
-  const auto damaged = [segment] {
-    return absl::DataLossError(
-        Concat("the index of segment ", segment, " is damaged: run `weir audit verify`"));
-  };
+absl::StatusOr<uint64_t> SegmentReader::FirstFrom(const SegmentSpan& segment, int64_t time_us) {
+  const auto wanted = static_cast<uint64_t>(std::max(time_us - segment.first_us, int64_t{0}));
+  // The last page whose first time is before ours; times do not fall.
+  uint64_t page = 0;
+  uint64_t time = 0;
+  std::string bytes;
+  std::string_view rest;
+  for (uint64_t end = (segment.count + kTimePageRecords - 1) / kTimePageRecords; page + 1 < end;) {
+    const uint64_t middle = page + (end - page) / 2;
+    absl::StatusOr<std::string> read = Page(TimePageId(segment.number, middle));
+    if (!read.ok()) return read.status();
+    rest = *read;
+    if (!TakeVarint(rest, time)) return Damaged(segment.number);
+    if (time < wanted) {
+      page = middle;
+    } else {
+      end = middle;
+    }
+  }
+  absl::StatusOr<std::string> read = Page(TimePageId(segment.number, page));
+  if (!read.ok()) return read.status();
+  bytes = *std::move(read);
+  rest = bytes;
+  time = 0;
+  uint64_t seq = segment.begin + page * kTimePageRecords;
+  for (uint64_t delta = 0; !rest.empty(); ++seq) {
+    if (!TakeVarint(rest, delta)) return Damaged(segment.number);
+    time += delta;
+    if (time >= wanted) return seq;
+  }
+  return std::min(seq, segment.end());
+}
+
+absl::Status SegmentReader::Read(uint64_t segment, Term term, Postings& postings) {
   absl::StatusOr<std::string> directory = Page(IndexPageId(segment, 0));
   if (!directory.ok()) return directory.status();
-  if (directory->empty() || directory->size() % sizeof(Term) != 0) return damaged();
+  if (directory->empty() || directory->size() % sizeof(Term) != 0) return Damaged(segment);
   // The last page whose first term is not behind ours.
   uint64_t page = 0;
   for (uint64_t below = directory->size() / sizeof(Term); below > 0;) {
@@ -239,10 +312,7 @@ absl::StatusOr<bool> SegmentReader::Narrow(uint64_t segment, Term term, Postings
       below = half;
     }
   }
-  if (page == 0) {
-    postings.reset();
-    return false;
-  }
+  if (page == 0) return absl::OkStatus();
   absl::StatusOr<std::string> bytes = Page(IndexPageId(segment, page));
   if (!bytes.ok()) return bytes.status();
   std::string_view rest = *bytes;
@@ -250,27 +320,22 @@ absl::StatusOr<bool> SegmentReader::Narrow(uint64_t segment, Term term, Postings
     const Term found = ReadTerm(rest);
     rest.remove_prefix(sizeof(Term));
     uint64_t length = 0;
-    if (!TakeVarint(rest, length) || length > rest.size()) return damaged();
+    if (!TakeVarint(rest, length) || length > rest.size()) return Damaged(segment);
     std::string_view list = rest.substr(0, length);
     rest.remove_prefix(length);
     if (found != term) continue;
-    Postings carried;
     if (length == kBitmapBytes) {
-      for (size_t i = 0; i < kSegmentRecords; ++i) {
-        if ((static_cast<unsigned char>(list[i / 8]) >> (i % 8) & 1) != 0) carried.set(i);
-      }
-    } else {
-      for (uint64_t next = 0, delta = 0; !list.empty(); ++next) {
-        if (!TakeVarint(list, delta) || delta >= kSegmentRecords - next) return damaged();
-        next += delta;
-        carried.set(next);
-      }
+      postings.AddBitmap(list);
+      return absl::OkStatus();
     }
-    postings &= carried;
-    return postings.any();
+    for (uint64_t next = 0, delta = 0; !list.empty(); ++next) {
+      if (!TakeVarint(list, delta) || delta >= kSegmentRecords - next) return Damaged(segment);
+      next += delta;
+      postings.Add(next);
+    }
+    return absl::OkStatus();
   }
-  postings.reset();
-  return false;
+  return absl::OkStatus();
 }
 
 }  // namespace weir::audit

@@ -160,6 +160,7 @@ absl::Status Ledger::Writer::CommitContents(const std::vector<Pending>& batch, u
       sql_.insert_content.Bind(2, pending.content->key_id);
       sql_.insert_content.BindBlob(3, pending.content->bytes);
       if (absl::Status status = sql_.insert_content.Run(); !status.ok()) return status;
+      words_->Note(at, pending.content->bytes.size());
     }
     if (pending.order != nullptr) {
       if (absl::Status status = CommitOrder(*pending.order, at); !status.ok()) return status;
@@ -238,7 +239,11 @@ absl::Status Ledger::Writer::TendStore() {
   }
   if (absl::Status status = TendArchives(); !status.ok()) return status;
   if (absl::Status status = CompleteErasures(); !status.ok()) return status;
-  if (absl::Status status = EmptyLog(/*last=*/false); !status.ok()) return status;
+  if (absl::Status status = TendWords(); !status.ok()) return status;
+  // What stands in the word index of what was erased goes first.
+  if (words_ == nullptr || !words_->erasing()) {
+    if (absl::Status status = EmptyLog(/*last=*/false); !status.ok()) return status;
+  }
   return watch_.CheckIdentity();
 }
 
@@ -291,9 +296,19 @@ absl::Status Ledger::Writer::CloseSegment() {
   sql_.set_mark.BindText(1, mark);
   if (absl::Status status = sql_.set_mark.Run(); !status.ok()) return status;
   if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
+  if (words_ != nullptr) words_->EndSegment(span.end());
   archiver_->Look();
   const std::lock_guard lock(mu_);
   stats_.segments_closed = span.number + 1;
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::Writer::TendWords() {
+  if (words_ == nullptr) return absl::OkStatus();
+  if (absl::Status status = words_->Tend(); !status.ok()) return status;
+  log_is_tainted_ = log_is_tainted_ || words_->erasing();
+  const std::lock_guard lock(mu_);
+  stats_.unindexed_contents = words_->behind();
   return absl::OkStatus();
 }
 
@@ -310,6 +325,9 @@ void Ledger::Writer::Run() {
   }
   // Closing: everything that was queued has been committed.
   if (absl::Status status = WriteCosignatures(); !status.ok()) return Shut(status);
+  do {
+    if (absl::Status status = TendWords(); !status.ok()) return Shut(status);
+  } while (words_ != nullptr && words_->erasing());
   if (absl::Status status = EmptyLog(/*last=*/true); !status.ok()) return Shut(status);
   if (tree_.size() == checkpoint_size_) return;
   if (absl::Status status = SignCheckpoint(); !status.ok()) Shut(status);
@@ -328,7 +346,8 @@ bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
   Clock::time_point tend = std::min(checkpoint_due_, Clock::now() + kTendEvery);
   if (log_is_tainted_) tend = std::min(tend, empty_log_at_);
   if (complete_on_ == INT64_MIN) tend = Clock::now();
-  if (queue_.empty() && purges_.empty()) wait_for(1, tend);
+  const bool busy = !purges_.empty() || (words_ != nullptr && words_->erasing());
+  if (queue_.empty() && !busy) wait_for(1, tend);
   archive_ready_ = false;
   // Callers that were just answered are about to come back: as many as last time are worth a
   // fraction of a commit's time. A lone caller waits for nobody.
@@ -466,6 +485,7 @@ absl::Status Ledger::Writer::Close() {
     stats_.open = false;
     if (status_.ok()) status_ = absl::FailedPreconditionError("the ledger is closed");
   }
+  words_.reset();
   sql_ = Statements();  // an open one would keep the connection, and the log, open
   tables_.reset();
   db_ = Database();

@@ -116,10 +116,11 @@ struct LedgerStats {
   uint64_t appended = 0;
   uint64_t checkpoint_size = 0;  // tree size of the last signed checkpoint
   int64_t checkpoint_time_us = 0;
-  uint64_t segments_closed = 0;    // in all
-  uint64_t segments_archived = 0;  // of them, removed ones included
-  std::string archive_failure;     // why the last attempt to archive one failed; empty: it did not
-  uint64_t cosigned_size = 0;      // of the last checkpoint with witnesses' cosignatures
+  uint64_t segments_closed = 0;     // in all
+  uint64_t segments_archived = 0;   // of them, removed ones included
+  std::string archive_failure;      // why the last attempt to archive one failed; empty: it did not
+  uint64_t cosigned_size = 0;       // of the last checkpoint with witnesses' cosignatures
+  uint64_t unindexed_contents = 0;  // stored contents that searches for words look at one by one
   bool open = false;
 };
 

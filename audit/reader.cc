@@ -1,7 +1,5 @@
 #include "audit/reader.h"
 
-#include <string.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -9,7 +7,7 @@
 #include "audit/content.h"
 #include "audit/cosignatures.h"
 #include "audit/files.h"
-#include "audit/index.h"
+#include "audit/search.h"
 #include "audit/store.h"
 #include "audit/tables.h"
 #include "audit/verify.h"
@@ -33,85 +31,6 @@ class Snapshot {
   const absl::Status status_;
 };
 
-// A query in the words of the records: as terms, and as the fields of a record that has passed
-// through the same encoding, so that cut and repaired text is compared with the like.
-struct Filter {
-  explicit Filter(const Query& query);
-  bool Matches(const Record& record) const;
-  // Whether the encoded record has every term.
-  bool HasTerms(std::string_view encoded) const;
-
-  Query query;
-  std::vector<std::string> texts;
-  std::vector<Term> terms;
-};
-
-Filter::Filter(const Query& wanted) : query(wanted) {
-  Record probe;
-  probe.exchange = wanted.exchange;
-  probe.app = wanted.app;
-  probe.user = wanted.user;
-  probe.action = wanted.action;
-  probe.model = wanted.model;
-  probe.kind = wanted.kind.value_or(RecordKind::kService);
-  if (!wanted.rule.empty() || !wanted.category.empty()) {
-    probe.findings.emplace_back();
-    probe.findings[0].rule = wanted.rule;
-    probe.findings[0].category = wanted.category;
-  }
-  const std::string encoded = Encode(probe);
-  bool kind = true;  // comes first and always
-  ForEachTerm(encoded, [&](std::string_view text) {
-    if (!std::exchange(kind, false) || wanted.kind) texts.emplace_back(text);
-  });
-  for (const std::string& text : texts) terms.push_back(TermOf(text));
-  if (absl::StatusOr<Record> spelled = Decode(encoded); spelled.ok()) {
-    query.exchange = spelled->exchange;
-    query.app = spelled->app;
-    query.user = spelled->user;
-    query.action = spelled->action;
-    query.model = spelled->model;
-    if (!spelled->findings.empty()) {
-      query.rule = spelled->findings[0].rule;
-      query.category = spelled->findings[0].category;
-    }
-  }
-}
-
-bool Filter::Matches(const Record& record) const {
-  const auto is = [](const std::string& wanted, const std::string& value) {
-    return wanted.empty() || wanted == value;
-  };
-  const auto some_finding = [&](const std::string& wanted, std::string FindingEntry::*field) {
-    return wanted.empty() ||
-           std::any_of(record.findings.begin(), record.findings.end(),
-                       [&](const FindingEntry& finding) { return finding.*field == wanted; });
-  };
-  return (!query.from_us || record.time_us >= *query.from_us) &&
-         (!query.to_us || record.time_us < *query.to_us) &&
-         (!query.kind || record.kind == *query.kind) &&
-         (!query.before_seq || record.seq < *query.before_seq) &&
-         is(query.exchange, record.exchange) && is(query.app, record.app) &&
-         is(query.user, record.user) && is(query.action, record.action) &&
-         is(query.model, record.model) && some_finding(query.rule, &FindingEntry::rule) &&
-         some_finding(query.category, &FindingEntry::category);
-}
-
-bool Filter::HasTerms(std::string_view encoded) const {
-  if (texts.empty()) return true;
-  // Most records lack a term; looking for its text anywhere is quicker than taking them apart.
-  for (const std::string& text : texts) {
-    if (::memmem(encoded.data(), encoded.size(), text.data(), text.size()) == nullptr) return false;
-  }
-  uint32_t missing = (1U << texts.size()) - 1;
-  ForEachTerm(encoded, [&](std::string_view text) {
-    for (size_t i = 0; i < texts.size(); ++i) {
-      if (text == texts[i]) missing &= ~(1U << i);
-    }
-  });
-  return missing == 0;
-}
-
 }  // namespace
 
 class Reader::Impl {
@@ -119,6 +38,7 @@ class Reader::Impl {
   static absl::StatusOr<std::unique_ptr<Impl>> Open(const std::string& dir);
 
   absl::StatusOr<QueryPage> Find(const Query& query);
+  absl::StatusOr<CountResult> Count(const Query& query, const std::vector<int64_t>& edges_us);
   absl::StatusOr<Found> Get(uint64_t seq);
   absl::StatusOr<bool> IsRestricted(const Record& record);
   absl::StatusOr<std::string> Content(uint64_t seq, const std::string& key_file, Purpose purpose);
@@ -138,29 +58,16 @@ class Reader::Impl {
   absl::StatusOr<VerifyReport> Verify(const Quorum& quorum, const std::optional<Checkpoint>& seen);
 
  private:
-  // The records of a search so far; full when it has one more than asked for, which only tells
-  // that there is a next page.
-  struct Search {
-    Filter filter;
-    uint64_t begin = 0;
-    uint64_t end = 0;
-    std::vector<Found> found;
-    bool Full() const { return found.size() > filter.query.limit; }
-  };
-
-  absl::Status SearchBatches(uint64_t begin, uint64_t end, Search& search);
-  absl::Status SearchSegment(const SegmentSpan& segment, Search& search);
   struct Head {
     uint64_t size = 0;  // 0: there is none
     std::string note;
   };
   static absl::StatusOr<Head> ReadHead(Statement& select);
-  static absl::Status Consider(std::string_view encoded, Search& search);
 
   std::string dir_;
   Database db_;
   std::unique_ptr<Tables> tables_;
-  std::unique_ptr<SegmentReader> segments_;
+  std::unique_ptr<Searcher> searcher_;
   Statement last_checkpoint_;  // with its cosignatures, where it has some
   Statement last_cosigned_;
   Statement restricted_;
@@ -181,9 +88,10 @@ absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::stri
   absl::StatusOr<Tables> tables = Tables::Prepare(impl->db_, dir);
   if (!tables.ok()) return tables.status();
   impl->tables_ = std::make_unique<Tables>(*std::move(tables));
-  absl::StatusOr<SegmentReader> segments = SegmentReader::Prepare(impl->db_);
-  if (!segments.ok()) return segments.status();
-  impl->segments_ = std::make_unique<SegmentReader>(*std::move(segments));
+  absl::StatusOr<std::unique_ptr<Searcher>> searcher =
+      Searcher::Prepare(impl->db_, *impl->tables_, dir);
+  if (!searcher.ok()) return searcher.status();
+  impl->searcher_ = *std::move(searcher);
   const auto prepare = [&impl](std::string_view sql, Statement& statement) {
     absl::StatusOr<Statement> prepared = impl->db_.Prepare(sql);
     if (prepared.ok()) statement = *std::move(prepared);
@@ -203,100 +111,17 @@ absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::stri
   return impl;
 }
 
-absl::Status Reader::Impl::Consider(std::string_view encoded, Search& search) {
-  if (!search.filter.HasTerms(encoded)) return absl::OkStatus();
-  absl::StatusOr<Record> record = Decode(encoded);
-  if (!record.ok()) {
-    return absl::DataLossError(Concat("a record of the ledger is damaged (",
-                                      record.status().message(), "): run `weir audit verify`"));
-  }
-  if (search.filter.Matches(*record)) {
-    search.found.push_back({*std::move(record), std::string(encoded)});
-  }
-  return absl::OkStatus();
-}
-
-// Looks at every record from `end` down to `begin`.
-absl::Status Reader::Impl::SearchBatches(uint64_t begin, uint64_t end, Search& search) {
-  return tables_->ScanBackward(begin, end, [&](const Batch& batch) -> absl::StatusOr<bool> {
-    absl::StatusOr<std::vector<std::string_view>> records = SplitRecords(batch);
-    absl::Status status = records.status();
-    for (uint64_t i = records.ok() ? records->size() : 0; i > 0 && status.ok(); --i) {
-      const uint64_t seq = batch.first_seq + i - 1;
-      if (seq < end && seq >= begin && !search.Full()) status = Consider((*records)[i - 1], search);
-    }
-    if (!status.ok()) return status;
-    return !search.Full();
-  });
-}
-
-// Looks at the records of a segment that the index names, newest first.
-absl::Status Reader::Impl::SearchSegment(const SegmentSpan& segment, Search& search) {
-  absl::StatusOr<std::optional<SegmentHome>> home = tables_->HomeOf(segment.begin);
-  if (!home.ok()) return home.status();
-  if (home->has_value() && (*home)->removed_by.has_value()) return absl::OkStatus();
-  Postings postings;
-  postings.set();
-  for (const Term term : search.filter.terms) {
-    absl::StatusOr<bool> left = segments_->Narrow(segment.number, term, postings);
-    if (!left.ok()) return left.status();
-    if (!*left) return absl::OkStatus();
-  }
-  const uint64_t base = segment.begin;
-  const uint64_t begin = std::max(search.begin, base);
-  uint64_t end = std::min(search.end, segment.end());
-  // Named records that lie close together come in one walk over their batches.
-  while (end > begin && !search.Full()) {
-    while (end > begin && !postings.test(end - 1 - base)) --end;
-    uint64_t run = end;
-    while (run > begin && postings.test(run - 1 - base)) --run;
-    if (absl::Status status = SearchBatches(run, end, search); !status.ok()) return status;
-    end = run;
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<QueryPage> Reader::Impl::Find(const Query& query) {
-  if (query.limit == 0) return absl::InvalidArgumentError("the limit must be at least 1");
   const Snapshot snapshot(db_);
   if (!snapshot.status().ok()) return snapshot.status();
-  absl::StatusOr<uint64_t> size = tables_->Size();
-  if (!size.ok()) return size.status();
-  absl::StatusOr<std::vector<SegmentSpan>> segments = segments_->List();
-  if (!segments.ok()) return segments.status();
+  return searcher_->Find(query);
+}
 
-  Search search{.filter = Filter(query), .begin = 0, .end = *size, .found = {}};
-  if (query.before_seq) search.end = std::min(search.end, *query.before_seq);
-  if (query.from_us) {
-    absl::StatusOr<uint64_t> first = tables_->FirstFrom(*query.from_us, *size);
-    if (!first.ok()) return first.status();
-    search.begin = *first;
-  }
-  if (query.to_us) {
-    absl::StatusOr<uint64_t> first = tables_->FirstFrom(*query.to_us, *size);
-    if (!first.ok()) return first.status();
-    search.end = std::min(search.end, *first);
-  }
-
-  // What no index covers is looked at record by record; so is everything when nothing but time is
-  // asked for.
-  const uint64_t indexed =
-      search.filter.terms.empty() || segments->empty() ? 0 : segments->back().end();
-  absl::Status status = SearchBatches(std::max(search.begin, indexed), search.end, search);
-  search.end = std::min(search.end, indexed);
-  for (auto segment = segments->rbegin(); segment != segments->rend(); ++segment) {
-    if (!status.ok() || search.Full() || segment->end() <= search.begin) break;
-    if (segment->begin < search.end) status = SearchSegment(*segment, search);
-  }
-  if (!status.ok()) return status;
-
-  QueryPage page;
-  page.records = std::move(search.found);
-  if (page.records.size() > query.limit) {
-    page.records.pop_back();
-    page.next_before_seq = page.records.back().record.seq;
-  }
-  return page;
+absl::StatusOr<CountResult> Reader::Impl::Count(const Query& query,
+                                                const std::vector<int64_t>& edges_us) {
+  const Snapshot snapshot(db_);
+  if (!snapshot.status().ok()) return snapshot.status();
+  return searcher_->Count(query, edges_us);
 }
 
 absl::StatusOr<Found> Reader::Impl::Get(uint64_t seq) {
@@ -559,6 +384,10 @@ absl::StatusOr<std::unique_ptr<Reader>> Reader::Open(const std::string& dir) {
 
 absl::StatusOr<QueryPage> Reader::Find(const Query& query) {
   return impl_->Find(query);
+}
+absl::StatusOr<CountResult> Reader::Count(const Query& query,
+                                          const std::vector<int64_t>& edges_us) {
+  return impl_->Count(query, edges_us);
 }
 absl::StatusOr<Found> Reader::Get(uint64_t seq) {
   return impl_->Get(seq);

@@ -26,8 +26,13 @@ namespace weir::audit {
 struct Query {
   std::optional<int64_t> from_us = {};  // inclusive
   std::optional<int64_t> to_us = {};    // exclusive
-  std::string exchange = {}, app = {}, user = {}, category = {}, rule = {}, action = {}, model = {};
-  std::optional<RecordKind> kind = {};
+  std::string exchange = {}, app = {}, user = {}, profile = {}, region = {};
+  std::string category = {}, rule = {}, action = {}, model = {};
+  std::vector<RecordKind> kinds = {};  // one of them; empty: any
+  // Stands in the stored content, spaces included, capitals and widths apart (audit/words.h).
+  // Content that was erased or may not be shown is not found.
+  std::string words = {};
+  std::string content_key_file = {};        // for words; empty: content.key beside the ledger
   std::optional<uint64_t> before_seq = {};  // cursor: only records below it, newest first
   uint64_t limit = 100;
 };
@@ -37,9 +42,18 @@ struct Found {
   std::string encoded;  // the leaf's bytes
 };
 
+// A search for words looks at a bounded number of contents, so its page may hold fewer records than
+// asked for, or none, and have a next one all the same.
 struct QueryPage {
   std::vector<Found> records;               // newest first
   std::optional<uint64_t> next_before_seq;  // absent: there are no more
+};
+
+struct CountResult {
+  std::vector<uint64_t> counts;
+  // A count by words that did not come to its end: the counts are of the records from here on. To
+  // be asked again with this as `before_seq`, and added.
+  std::optional<uint64_t> next_before_seq;
 };
 
 // Evidence that one record is in a tree with a signed head.
@@ -80,6 +94,11 @@ class Reader {
   ~Reader();
 
   absl::StatusOr<QueryPage> Find(const Query& query);
+  // How many records match, whatever the limit: one number for each interval between two moments,
+  // which are in ascending order; without moments one in all. Of closed segments the index is
+  // believed, where two values whose terms share a number are one (audit/FORMAT.md section 6);
+  // where words are asked for, every record is looked at.
+  absl::StatusOr<CountResult> Count(const Query& query, const std::vector<int64_t>& edges_us = {});
   absl::StatusOr<Found> Get(uint64_t seq);
   // The stored content of a record, decrypted with content.key of the ledger's directory or the
   // given file. kNotFound: none is stored, or it was erased. kPermissionDenied: it is restricted,

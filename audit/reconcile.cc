@@ -144,6 +144,10 @@ absl::Status Ledger::Writer::OpenContent() {
   absl::StatusOr<ContentKey> key = LoadKeyEncryptionKey(path, !named && *last_key == 0);
   if (key.ok()) {
     sealer_ = std::make_unique<ContentSealer>(options_.suite, *key, *last_key + 1);
+    absl::StatusOr<std::unique_ptr<WordIndexer>> words =
+        WordIndexer::Open(db_, Path("ledger.db"), options_.vfs, options_.suite, *key);
+    if (!words.ok()) return words.status();
+    words_ = *std::move(words);
     return absl::OkStatus();
   }
   // Without it, what is there can no longer be erased by name; but nothing more is added either.

@@ -391,6 +391,12 @@ void DecodeFindings(Cursor& cursor, Record& record) {
 
 }  // namespace
 
+std::optional<RecordKind> ParseRecordKind(std::string_view name) {
+  const auto* const found = std::find(std::begin(kKindNames), std::end(kKindNames), name);
+  if (found == std::end(kKindNames)) return std::nullopt;
+  return static_cast<RecordKind>(found - std::begin(kKindNames));
+}
+
 std::string_view Name(RecordKind kind) {
   return kKindNames[static_cast<size_t>(kind)];
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,8 @@ enum class RecordKind : uint8_t {
 inline constexpr RecordKind kLastRecordKind = RecordKind::kRelease;
 
 std::string_view Name(RecordKind kind);
+// Nothing when it is the name of none.
+std::optional<RecordKind> ParseRecordKind(std::string_view name);
 
 struct FindingEntry {
   std::string rule;

@@ -98,15 +98,18 @@ absl::StatusOr<bool> Ledger::Writer::IsHeld(const SegmentSpan& span) {
     Record probe;
     probe.app = std::string(holds->Bytes(0));
     probe.user = std::string(holds->Bytes(1));
-    absl::StatusOr<bool> left = true;
-    const auto postings = std::make_unique<Postings>();
-    postings->set();
+    Postings held;
+    held.AddRange(0, span.count);
+    absl::Status status;
     bool is_kind = true;  // comes first, and is the probe's own
     ForEachTerm(Encode(probe), [&](std::string_view text) {
-      if (std::exchange(is_kind, false) || !left.ok() || !*left) return;
-      left = index->Narrow(span.number, TermOf(text), *postings);
+      if (std::exchange(is_kind, false) || !status.ok()) return;
+      Postings carried;
+      status = index->Read(span.number, TermOf(text), carried);
+      held.Intersect(carried);
     });
-    if (!left.ok() || *left) return left;
+    if (!status.ok()) return status;
+    if (held.Any()) return true;
   }
   if (!row.ok()) return row.status();
   return false;

@@ -7,7 +7,7 @@
 namespace weir::audit {
 namespace {
 
-constexpr int kFormat = 2;  // PRAGMA user_version of the tables below
+constexpr int kFormat = 3;  // PRAGMA user_version of the tables below
 // Somebody may be looking with a tool of their own; two seconds are its share.
 constexpr int kBusyMs = 2'000;
 
@@ -42,9 +42,17 @@ constexpr char kTables[] = R"sql(
     keys_below INTEGER NOT NULL, PRIMARY KEY(app, user)) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS holds(
     seq INTEGER PRIMARY KEY, app TEXT NOT NULL, user TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS word_parts(
+    number INTEGER PRIMARY KEY, begin INTEGER NOT NULL, end INTEGER NOT NULL,
+    suite INTEGER NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS word_parts_by_end ON word_parts(end);
+  CREATE TABLE IF NOT EXISTS word_pages(id INTEGER PRIMARY KEY, page BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS word_erasures(seq INTEGER PRIMARY KEY) STRICT;
+  CREATE TRIGGER IF NOT EXISTS contents_erased AFTER DELETE ON contents BEGIN
+    INSERT OR IGNORE INTO word_erasures VALUES(old.seq); END;
   CREATE TABLE IF NOT EXISTS marks(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT,
     WITHOUT ROWID;
-  PRAGMA user_version = 2;
+  PRAGMA user_version = 3;
   COMMIT;
 )sql";
 
@@ -177,8 +185,9 @@ absl::StatusOr<Database> Database::OpenEmpty() {
   return db;
 }
 
-absl::StatusOr<Database> Database::OpenReader(const std::string& path) {
-  absl::StatusOr<sqlite3*> opened = OpenConnection(path, SQLITE_OPEN_READONLY, nullptr);
+absl::StatusOr<Database> Database::OpenReader(const std::string& path, const std::string& vfs) {
+  absl::StatusOr<sqlite3*> opened =
+      OpenConnection(path, SQLITE_OPEN_READONLY, vfs.empty() ? nullptr : vfs.c_str());
   if (!opened.ok()) return opened.status();
   Database db;
   db.db_.reset(*opened);

@@ -57,7 +57,7 @@ class Database {
   // The tables alone, in memory.
   static absl::StatusOr<Database> OpenEmpty();
   // Never writes, never checkpoints, not even as the last to close.
-  static absl::StatusOr<Database> OpenReader(const std::string& path);
+  static absl::StatusOr<Database> OpenReader(const std::string& path, const std::string& vfs = {});
 
   absl::StatusOr<Statement> Prepare(std::string_view sql) const;
   absl::Status Execute(const char* sql) const;

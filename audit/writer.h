@@ -25,6 +25,7 @@
 #include "audit/ledger.h"
 #include "audit/store.h"
 #include "audit/tables.h"
+#include "audit/word_indexer.h"
 
 namespace weir::audit {
 
@@ -121,6 +122,7 @@ class Ledger::Writer {
   absl::Status SignCheckpoint();
   absl::Status WriteCosignatures();
   absl::Status TendStore();
+  absl::Status TendWords();
   bool SegmentIsOver(int64_t time_us) const;
   absl::Status CloseSegment();
   absl::Status CheckpointOver(uint64_t size);
@@ -172,7 +174,8 @@ class Ledger::Writer {
   bool log_is_tainted_ = false;  // what was destroyed may still stand in the log
   Clock::time_point empty_log_at_{};
   std::vector<Erased> erased_;
-  int64_t complete_on_ = INT64_MIN;  // the day on which a restricted subject's floors may end
+  int64_t complete_on_ = INT64_MIN;     // the day on which a restricted subject's floors may end
+  std::unique_ptr<WordIndexer> words_;  // where there is a sealer
   FileWatch watch_;
   CompactRange tree_;
   std::vector<std::pair<int64_t, Hash>> finished_nodes_;  // to be stored with the batch

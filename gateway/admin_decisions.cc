@@ -7,6 +7,7 @@
 #include <optional>
 
 #include <absl/strings/escaping.h>
+#include <absl/time/clock.h>
 #include <absl/time/time.h>
 
 #include "audit/reader.h"
@@ -19,6 +20,8 @@ namespace {
 
 constexpr uint64_t kLimitDefault = 50;
 constexpr uint64_t kLimitMax = 1'000;
+constexpr int64_t kBucketsMax = 1'000;
+constexpr int64_t kHourUs = int64_t{3'600} * 1'000'000;
 constexpr Roles kReaders = {Role::kAuditor, Role::kCompliance, Role::kLegal};
 
 std::optional<uint64_t> ParseNumber(std::string_view text) {
@@ -66,15 +69,42 @@ absl::Status ReadWord(const AdminQuestion& question, std::string_view name,
   return absl::InvalidArgumentError(fmt::format("\"{}\" is one of {}.", name, words));
 }
 
-absl::Status ReadFilters(const AdminQuestion& question, audit::Query& query) {
+// One kind, several with commas between, or any. Without it, what was decided.
+absl::Status ReadKinds(const AdminQuestion& question, std::vector<audit::RecordKind>& kinds) {
+  using Kind = audit::RecordKind;
+  if (!question.Has("kind")) {
+    kinds = {Kind::kPrompt, Kind::kAnswer, Kind::kFailure, Kind::kInterrupted};
+    return absl::OkStatus();
+  }
+  if (question.Value("kind") == "any") return absl::OkStatus();
+  for (std::string_view rest = question.Value("kind");;) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    const std::optional<Kind> kind = audit::ParseRecordKind(rest.substr(0, comma));
+    if (!kind) {
+      return absl::InvalidArgumentError(
+          "\"kind\" is any, or kinds of record with commas between: prompt, answer, failure, "
+          "interrupted, service, access and what else \"kind\" of a record is.");
+    }
+    kinds.push_back(*kind);
+    if (comma == rest.size()) return absl::OkStatus();
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+absl::Status ReadFilters(const AdminQuestion& question, const AdminSources& sources,
+                         audit::Query& query) {
   WEIR_RETURN_IF_ERROR(ReadTime(question, "from", query.from_us));
   WEIR_RETURN_IF_ERROR(ReadTime(question, "to", query.to_us));
   query.exchange = question.Value("exchange");
   query.app = question.Value("app");
   query.user = question.Value("user");
+  query.profile = question.Value("profile");
+  query.region = question.Value("region");
   query.category = question.Value("category");
   query.rule = question.Value("rule");
   query.model = question.Value("model");
+  query.words = question.Value("q");
+  query.content_key_file = sources.config.ledger.content_key_file;
   std::optional<policy::Action> action;
   WEIR_RETURN_IF_ERROR(
       ReadWord(question, "action",
@@ -82,11 +112,7 @@ absl::Status ReadFilters(const AdminQuestion& question, audit::Query& query) {
                 policy::Action::kReplace, policy::Action::kBlock},
                action));
   if (action) query.action = std::string(policy::Name(*action));
-  using Kind = audit::RecordKind;
-  return ReadWord(question, "kind",
-                  {Kind::kPrompt, Kind::kAnswer, Kind::kFailure, Kind::kInterrupted, Kind::kService,
-                   Kind::kAccess},
-                  query.kind);
+  return ReadKinds(question, query.kinds);
 }
 
 // A cursor is the number of the oldest record shown: what is added later stands above it.
@@ -122,7 +148,7 @@ AdminAnswer Page(const std::vector<audit::Found>& records,
 absl::StatusOr<AdminAnswer> Decisions(const AdminQuestion& question, AdminSources& sources) {
   audit::Query query;
   query.limit = kLimitDefault;
-  WEIR_RETURN_IF_ERROR(ReadFilters(question, query));
+  WEIR_RETURN_IF_ERROR(ReadFilters(question, sources, query));
   if (question.Has("limit")) {
     query.limit = ParseNumber(question.Value("limit")).value_or(0);
     if (query.limit == 0 || query.limit > kLimitMax) {
@@ -136,6 +162,67 @@ absl::StatusOr<AdminAnswer> Decisions(const AdminQuestion& question, AdminSource
   WEIR_RETURN_IF_ERROR(ReadCursor(question, query.before_seq));
   WEIR_ASSIGN_OR_RETURN(const audit::QueryPage page, sources.reader.Find(query));
   return Page(page.records, page.next_before_seq);
+}
+
+void AppendCompleteness(const std::optional<uint64_t>& next_before_seq, std::string& body) {
+  body += next_before_seq
+              ? ",\"complete\":false,\"next_cursor\":\"" + Cursor(*next_before_seq) + "\"}\n"
+              : ",\"complete\":true}\n";
+}
+
+absl::StatusOr<AdminAnswer> CountDecisions(const AdminQuestion& question, AdminSources& sources) {
+  audit::Query query;
+  WEIR_RETURN_IF_ERROR(ReadFilters(question, sources, query));
+  WEIR_RETURN_IF_ERROR(ReadCursor(question, query.before_seq));
+  WEIR_ASSIGN_OR_RETURN(const audit::CountResult count, sources.reader.Count(query));
+  std::string body = fmt::format("{{\"count\":{}", count.counts.at(0));
+  AppendCompleteness(count.next_before_seq, body);
+  return AdminAnswer{AdminBody("application/json", std::move(body))};
+}
+
+// The moments at which hours or days of China begin, between `from_us` and `to_us`, and these two.
+absl::StatusOr<std::vector<int64_t>> Edges(int64_t from_us, int64_t to_us, int64_t step_us) {
+  constexpr int64_t kChinaUs = 8 * kHourUs;
+  if (from_us >= to_us) return absl::InvalidArgumentError("\"from\" is to be before \"to\".");
+  if ((to_us - from_us) / step_us >= kBucketsMax) {
+    return absl::InvalidArgumentError(fmt::format(
+        "That is more than {} intervals; ask for a longer one or for less time.", kBucketsMax));
+  }
+  std::vector<int64_t> edges = {from_us};
+  const int64_t begin = from_us + kChinaUs;
+  const int64_t past = ((begin % step_us) + step_us) % step_us;
+  for (int64_t edge = from_us - past + step_us; edge < to_us; edge += step_us) {
+    edges.push_back(edge);
+  }
+  edges.push_back(to_us);
+  return edges;
+}
+
+absl::StatusOr<AdminAnswer> Histogram(const AdminQuestion& question, AdminSources& sources) {
+  audit::Query query;
+  WEIR_RETURN_IF_ERROR(ReadFilters(question, sources, query));
+  WEIR_RETURN_IF_ERROR(ReadCursor(question, query.before_seq));
+  const std::string interval = question.Has("interval") ? question.Value("interval") : "day";
+  const int64_t step_us = interval == "minute" ? kHourUs / 60
+                          : interval == "hour" ? kHourUs
+                          : interval == "day"  ? 24 * kHourUs
+                                               : 0;
+  if (step_us == 0) {
+    return absl::InvalidArgumentError("\"interval\" is minute, hour or day.");
+  }
+  // A little behind now, so that what is being recorded at this moment is in it.
+  const int64_t to_us = query.to_us.value_or(absl::ToUnixMicros(absl::Now()) + kHourUs / 60);
+  const int64_t from_us = query.from_us.value_or(to_us - 30 * 24 * kHourUs);
+  WEIR_ASSIGN_OR_RETURN(const std::vector<int64_t> edges, Edges(from_us, to_us, step_us));
+  WEIR_ASSIGN_OR_RETURN(const audit::CountResult count, sources.reader.Count(query, edges));
+  std::string body = fmt::format("{{\"interval\":\"{}\",\"buckets\":[", interval);
+  for (size_t i = 0; i < count.counts.size(); ++i) {
+    body += fmt::format("{}\n{{\"from\":\"{}\",\"count\":{}}}", i == 0 ? "" : ",",
+                        audit::FormatTime(edges[i]), count.counts[i]);
+  }
+  body += fmt::format("],\"to\":\"{}\"", audit::FormatTime(to_us));
+  AppendCompleteness(count.next_before_seq, body);
+  return AdminAnswer{AdminBody("application/json", std::move(body))};
 }
 
 // The record's number, or an exchange's id: all records of the exchange, oldest first.
@@ -173,7 +260,16 @@ std::vector<AdminParameter> Filters() {
       {.name = "rule", .description = "With a finding of this rule."},
       {.name = "action", .description = "allow, flag, mask, replace or block."},
       {.name = "model", .description = "Of this model."},
-      {.name = "kind", .description = "prompt, answer, failure, interrupted, service or access."},
+      {.name = "profile", .description = "Under this profile."},
+      {.name = "region", .description = "Of this region."},
+      {.name = "kind",
+       .description = "Kinds of record with commas between, or any; without it decisions: prompt, "
+                      "answer, failure, interrupted."},
+      {.name = "q",
+       .description =
+           "With these words in the stored content, spaces included; capitals and widths "
+           "do not matter.",
+       .words = true},
   };
 }
 
@@ -181,6 +277,12 @@ std::vector<AdminParameter> Filters() {
 
 std::vector<AdminRoute> DecisionRoutes() {
   std::vector<AdminParameter> page = Filters();
+  std::vector<AdminParameter> count = Filters();
+  count.push_back({.name = "cursor",
+                   .description = "next_cursor of a count that was not complete; add the two."});
+  std::vector<AdminParameter> histogram = count;
+  histogram.push_back(
+      {.name = "interval", .description = "minute, hour or day (of UTC+8); day when absent."});
   page.push_back({.name = "cursor", .description = "next_cursor of the page before."});
   page.push_back({.name = "scope",
                   .description = "gateway: this one's records (default). fleet: those of all that "
@@ -199,6 +301,26 @@ std::vector<AdminRoute> DecisionRoutes() {
        .media_type = "application/json",
        .schema = "DecisionPage",
        .answer = Decisions},
+      {.method = "GET",
+       .path = "/admin/v1/decisions/count",
+       .name = "CountDecisions",
+       .summary = "How many records match every filter.",
+       .roles = kReaders,
+       .trace = AdminTrace::kLook,
+       .query = count,
+       .media_type = "application/json",
+       .schema = "Count",
+       .answer = CountDecisions},
+      {.method = "GET",
+       .path = "/admin/v1/decisions/histogram",
+       .name = "Histogram",
+       .summary = "How many records match in each interval; the last 30 days without from and to.",
+       .roles = kReaders,
+       .trace = AdminTrace::kLook,
+       .query = histogram,
+       .media_type = "application/json",
+       .schema = "Histogram",
+       .answer = Histogram},
       {.method = "GET",
        .path = "/admin/v1/decisions/{id}",
        .name = "Decision",

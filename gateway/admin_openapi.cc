@@ -53,7 +53,17 @@ constexpr std::string_view kComponents = R"(
 "decisions":{"type":"array","items":{"$ref":"#/components/schemas/Record"}},
 "logs":{"type":"array","items":{"type":"string"},
 "description":"With scope=fleet: the origin of the log that each decision is from."},
-"next_cursor":{"type":"string","description":"There are more; give it as cursor."}}}
+"next_cursor":{"type":"string","description":"There are more; give it as cursor."}}},
+"Count":{"type":"object","required":["count","complete"],"properties":{
+"count":{"type":"integer"},
+"complete":{"type":"boolean","description":"false: more may match before next_cursor"},
+"next_cursor":{"type":"string"}}},
+"Histogram":{"type":"object","required":["interval","buckets","to","complete"],"properties":{
+"interval":{"enum":["minute","hour","day"]},
+"buckets":{"type":"array","items":{"type":"object","required":["from","count"],"properties":{
+"from":{"type":"string","format":"date-time"},"count":{"type":"integer"}}}},
+"to":{"type":"string","format":"date-time"},"complete":{"type":"boolean"},
+"next_cursor":{"type":"string"}}}
 }}}
 )";
 

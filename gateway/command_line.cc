@@ -169,6 +169,7 @@ void AddFleet(CLI::App& tool, CommandLine& command) {
            });
 }
 
+// What query, search and report have in common.
 void AddQueryFilters(CLI::App& query, CommandLine& command) {
   audit::Query& wanted = command.query;
   AddTime(query, "--from", "Not before this time", wanted.from_us);
@@ -188,6 +189,16 @@ void AddQueryFilters(CLI::App& query, CommandLine& command) {
   AddChoice<std::string>(query, "--action", "allow, flag, mask, replace or block", actions,
                          [&wanted](const std::string& action) { wanted.action = action; });
   query.add_option("--model", wanted.model, "Of this model")->type_name("NAME");
+  query.add_option("--profile", wanted.profile, "Under this profile")->type_name("ID");
+  query.add_option("--region", wanted.region, "Of this region")->type_name("NAME");
+  query
+      .add_option("--content-key", wanted.content_key_file,
+                  "Decrypt content with this key (default: content.key in the ledger's folder)")
+      ->type_name("FILE");
+}
+
+void AddPaging(CLI::App& query, CommandLine& command) {
+  audit::Query& wanted = command.query;
   AddNumber<uint64_t>(query, "--before", "Only records below this sequence number", 0,
                       std::numeric_limits<uint64_t>::max(),
                       [&wanted](uint64_t seq) { wanted.before_seq = seq; });
@@ -201,8 +212,9 @@ void AddKind(CLI::App& query, CommandLine& command) {
     const auto kind = static_cast<audit::RecordKind>(i);
     kinds.emplace_back(Name(kind), kind);
   }
-  AddChoice<audit::RecordKind>(query, "--kind", "Of this kind: prompt, answer, failure, ...", kinds,
-                               [&command](audit::RecordKind kind) { command.query.kind = kind; });
+  AddChoice<audit::RecordKind>(
+      query, "--kind", "Of this kind: prompt, answer, failure, ...", kinds,
+      [&command](audit::RecordKind kind) { command.query.kinds = {kind}; });
 }
 
 void AddVerify(CLI::App& audit, CommandLine& command) {
@@ -281,6 +293,25 @@ void AddAudit(CLI::App& app, CommandLine& command) {
              command.fleet->before = place;
              return "";
            });
+  AddPaging(*query, command);
+  query->add_option("--words", command.query.words, "With these words in the stored content")
+      ->type_name("TEXT");
+
+  CLI::App* search = AddAuditTool(*audit, command, Verb::kAuditQuery, "search",
+                                  "Find records by words in their stored content, newest first");
+  search->add_option("WORDS", command.query.words, "As they stand there, spaces included")
+      ->required();
+  AddQueryFilters(*search, command);
+  AddKind(*search, command);
+  AddPaging(*search, command);
+
+  CLI::App* report =
+      AddAuditTool(*audit, command, Verb::kAuditReport, "report",
+                   "Count records by category, action, rule and day, for people in Chinese");
+  AddQueryFilters(*report, command);
+  AddKind(*report, command);
+  report->add_option("--words", command.query.words, "With these words in the stored content")
+      ->type_name("TEXT");
 
   AddAuditTool(*audit, command, Verb::kAuditShow, "show", "Show an exchange with all its records")
       ->add_option("ID", command.id, "A sequence number or an exchange id")
@@ -418,6 +449,8 @@ int RunTool(const CommandLine& command, std::istream& in, std::ostream& out, std
       return RunContentTool(command.content, out, err);
     case Verb::kAuditQuery:
       return audit::ShowQuery(command.audit, command.query, out, err);
+    case Verb::kAuditReport:
+      return audit::ShowReport(command.audit, command.query, out, err);
     case Verb::kAuditShow:
       return audit::ShowRecord(command.audit, command.id, out, err);
     case Verb::kAuditVerify:

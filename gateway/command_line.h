@@ -29,6 +29,7 @@ enum class Verb : uint8_t {
   kRulesStats,
   kAuditContent,  // reveal, erase, hold, release
   kAuditQuery,
+  kAuditReport,
   kAuditShow,
   kAuditVerify,
   kAuditProve,

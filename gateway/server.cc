@@ -214,6 +214,8 @@ class Server::State {
                                   "Age of the first record that the fleet's database lacks.")),
         ledger_unsigned_(metrics_.Gauge("weir_ledger_unsigned_records", "",
                                         "Records that no signed checkpoint covers yet.")),
+        ledger_unindexed_(metrics_.Gauge("weir_ledger_unindexed_contents", "",
+                                         "Contents that the word index does not have yet.")),
         snapshot_(std::move(snapshot)) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -276,6 +278,7 @@ class Server::State {
   const Metrics::Id fleet_waiting_;
   const Metrics::Id fleet_lag_;
   const Metrics::Id ledger_unsigned_;
+  const Metrics::Id ledger_unindexed_;
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
 
   std::unique_ptr<audit::Ledger> ledger_;
@@ -521,6 +524,7 @@ void Server::State::CountLedger() {
   metrics_.Set(ledger_unwitnessed_, config_->witnesses.sites.empty()
                                         ? 0
                                         : static_cast<double>(stats.size - stats.cosigned_size));
+  metrics_.Set(ledger_unindexed_, static_cast<double>(stats.unindexed_contents));
   metrics_.Set(ledger_unsigned_, static_cast<double>(stats.size - stats.checkpoint_size));
   if (fleet_ != nullptr) CountFleet();
 }

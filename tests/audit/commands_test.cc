@@ -68,6 +68,24 @@ TEST_F(CommandsTest, QueryPrintsOneLineEachAndSaysWhenThereAreMore) {
   EXPECT_THAT(err_.str(), HasSubstr("--before 3"));
 }
 
+TEST_F(CommandsTest, ReportCountsInChineseAndAsJson) {
+  EXPECT_EQ(ShowReport(Text(), {}, out_, err_), 0);
+  for (const std::string line : {"审计报告\n期间：开始 至 现在\n", "\n按规则（命中的记录数）\n",
+                                 "\tGAM-0010\n", "提示词 prompt\n"}) {
+    EXPECT_THAT(out_.str(), HasSubstr(line));
+  }
+  out_.str("");
+  EXPECT_EQ(ShowReport(Json(), {.exchange = "ex-1", .kinds = {RecordKind::kPrompt}}, out_, err_),
+            0);
+  EXPECT_THAT(out_.str(), testing::StartsWith("{\"records\":1,\"categories\":{"));
+  EXPECT_THAT(out_.str(), HasSubstr("\"kinds\":{\"prompt\":1}"));
+}
+
+TEST_F(CommandsTest, WordsNeedTheKeyOfTheContent) {
+  EXPECT_EQ(ShowQuery(Text(), {.words = "围堰"}, out_, err_), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("audit.content: encrypted"));
+}
+
 TEST_F(CommandsTest, QueryInJsonPrintsTheRecordsThemselves) {
   EXPECT_EQ(ShowQuery(Json(), {.exchange = "ex-1"}, out_, err_), 0);
   std::istringstream lines(out_.str());

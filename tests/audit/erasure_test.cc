@@ -256,7 +256,7 @@ TEST(ErasureTest, DividesWhatIsInTheQueue) {
   EXPECT_TRUE(report.ok) << report.reason;
   const std::unique_ptr<Reader> reader = Reader::Open(scratch.dir()).value();
   const uint64_t last_erasure =
-      reader->Find({.kind = RecordKind::kErased, .limit = 1})->records.at(0).record.seq;
+      reader->Find({.kinds = {RecordKind::kErased}, .limit = 1})->records.at(0).record.seq;
   for (uint64_t seq = 0; seq < *reader->Size(); ++seq) {
     if (reader->Get(seq)->record.kind != RecordKind::kAnswer) continue;
     EXPECT_EQ(reader->Content(seq).ok(), seq > last_erasure) << seq;
@@ -292,7 +292,7 @@ class FloorTest : public ::testing::Test {
   }
   std::vector<std::string> Causes(RecordKind kind) {
     std::vector<std::string> causes;
-    const QueryPage page = reader_->Find({.kind = kind}).value();
+    const QueryPage page = reader_->Find({.kinds = {kind}}).value();
     for (auto found = page.records.rbegin(); found != page.records.rend(); ++found) {
       causes.push_back(found->record.cause);
     }
@@ -383,7 +383,7 @@ TEST_F(FloorTest, DueErasuresOfManyAreAllCarriedOut) {
   Pass(184);
   Pass(0);
   Pass(0);
-  EXPECT_EQ(reader_->Find({.kind = RecordKind::kErased, .limit = 1'000})->records.size(), 150);
+  EXPECT_EQ(reader_->Find({.kinds = {RecordKind::kErased}, .limit = 1'000})->records.size(), 150);
   ExpectVerifies();
 }
 

@@ -53,7 +53,7 @@ Query RandomQuery(std::mt19937_64& random, const std::vector<Record>& records) {
   if (maybe()) query.rule = Pick(random, "rule", 41);
   if (maybe()) query.category = Pick(random, "A.1.", 7);
   if (random() % 10 == 0) query.exchange = records[random() % records.size()].exchange;
-  if (maybe()) query.kind = static_cast<RecordKind>(random() % 6);
+  if (maybe()) query.kinds = {static_cast<RecordKind>(random() % 6)};
   if (maybe())
     query.from_us = records[random() % records.size()].time_us + int64_t(random() % 3) - 1;
   if (maybe()) query.to_us = records[random() % records.size()].time_us + int64_t(random() % 3) - 1;
@@ -74,7 +74,7 @@ bool NaiveMatch(const Query& query, const Record& record) {
   }
   return rule && category && is(query.exchange, record.exchange) && is(query.app, record.app) &&
          is(query.user, record.user) && is(query.action, record.action) &&
-         is(query.model, record.model) && (!query.kind || *query.kind == record.kind) &&
+         is(query.model, record.model) && (query.kinds.empty() || query.kinds[0] == record.kind) &&
          (!query.from_us || record.time_us >= *query.from_us) &&
          (!query.to_us || record.time_us < *query.to_us) &&
          (!query.before_seq || record.seq < *query.before_seq);

@@ -86,7 +86,7 @@ void ExpectAllOrNothing(const std::string& dir, const Known& known) {
   absl::StatusOr<std::unique_ptr<Ledger>> ledger = Ledger::Open(Options(dir, ""));
   ASSERT_TRUE(ledger.ok()) << ledger.status();
   const std::unique_ptr<Reader> reader = Reader::Open(dir).value();
-  const QueryPage erased = reader->Find({.kind = RecordKind::kErased}).value();
+  const QueryPage erased = reader->Find({.kinds = {RecordKind::kErased}}).value();
   ASSERT_GE(erased.records.size(), known.erased ? 1 : 0);
   if (!erased.records.empty()) ExpectNoTrace(dir, known);
   if (erased.records.empty() && !known.keys.empty()) {

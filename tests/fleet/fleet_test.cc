@@ -124,7 +124,8 @@ TEST_F(FleetTest, TwoGatewaysAreSearchedTogetherAndVerified) {
   for (const Query& query :
        {Query{.limit = 100}, Query{.user = "u-3", .limit = 7}, Query{.rule = "RULE-1", .limit = 50},
         Query{.app = "app-1", .category = "A.1.h", .action = "block", .limit = 33},
-        Query{.exchange = "e-77"}, Query{.user = "nobody"}, Query{.kind = RecordKind::kService}}) {
+        Query{.exchange = "e-77"}, Query{.user = "nobody"},
+        Query{.kinds = {RecordKind::kService, RecordKind::kAccess}}}) {
     // What each ledger finds itself, put together.
     std::vector<std::string> wanted;
     for (const Scratch& one : scratch) {

@@ -109,6 +109,42 @@ TEST_F(AdminDeskTest, PagesStayRightWhileRecordsAreAdded) {
   EXPECT_EQ(cursor, "");
 }
 
+TEST_F(AdminDeskTest, CountsAndHistograms) {
+  EXPECT_EQ(Ask("/admin/v1/decisions/count").body, "{\"count\":6,\"complete\":true}\n");
+  EXPECT_EQ(Ask("/admin/v1/decisions/count?kind=prompt,service").body,
+            "{\"count\":3,\"complete\":true}\n");
+  EXPECT_EQ(Ask("/admin/v1/decisions/count?kind=access").body, "{\"count\":2,\"complete\":true}\n");
+  const AdminResponse days =
+      Ask("/admin/v1/decisions/histogram?from=2026-01-01T12:00:00%2B08:00&to=2026-01-03T08:00:00Z");
+  EXPECT_EQ(days.body,
+            "{\"interval\":\"day\",\"buckets\":[\n"
+            "{\"from\":\"2026-01-01T04:00:00.000000Z\",\"count\":0},\n"
+            "{\"from\":\"2026-01-01T16:00:00.000000Z\",\"count\":0},\n"
+            "{\"from\":\"2026-01-02T16:00:00.000000Z\",\"count\":0}],"
+            "\"to\":\"2026-01-03T08:00:00.000000Z\",\"complete\":true}\n");
+  EXPECT_THAT(Ask("/admin/v1/decisions/histogram?app=demo").body, HasSubstr("\"count\":6}]"));
+  for (const std::string bad : {"interval=week", "from=2026-01-02&to=2026-01-01",
+                                "from=2020-01-01&to=2026-01-01&interval=hour"}) {
+    EXPECT_EQ(Ask("/admin/v1/decisions/histogram?" + bad).head.status, 400) << bad;
+  }
+}
+
+TEST_F(AdminDeskTest, WordsAreFoundInContentAndStandInNoRecord) {
+  audit::Record record = PromptRecord("with-words");
+  std::promise<absl::Status> appended;
+  ledger_->Append(
+      record, {"{\"content\":\"修建\\u56f4堰 Weir\"}", audit::ContentMode::kEncrypted},
+      [&](const absl::StatusOr<audit::Receipt>& receipt) { appended.set_value(receipt.status()); });
+  ASSERT_TRUE(appended.get_future().get().ok());
+  EXPECT_THAT(Numbers(Ask("/admin/v1/decisions?q=%E5%9B%B4%E5%A0%B0+weir")),
+              testing::ElementsAre(6));
+  EXPECT_THAT(Last().detail, HasSubstr("with q=words of 11 bytes; 1 records were returned"));
+  // Who searched for what is kept as content, and looked for only where it is asked for.
+  EXPECT_THAT(Last().content_digest, HasSubstr("sealed-"));
+  EXPECT_THAT(Numbers(Ask("/admin/v1/decisions?q=%E5%A0%B0&kind=access")), testing::ElementsAre(7));
+  EXPECT_THAT(Numbers(Ask("/admin/v1/decisions?q=%E5%A0%B0&app=other")), testing::ElementsAre());
+}
+
 TEST_F(AdminDeskTest, FiltersAreReadStrictly) {
   EXPECT_THAT(Numbers(Ask("/admin/v1/decisions?user=%E7%94%A8%E6%88%B7+1")),
               testing::ElementsAre(2));
@@ -119,8 +155,8 @@ TEST_F(AdminDeskTest, FiltersAreReadStrictly) {
   const uint64_t before = ledger_->stats().size;
   for (const std::string& bad : std::vector<std::string>{
            "user=%E7%94", "user=%", "user=%zz", "user=%00", "usr=a", "user=a&user=b", "limit=0",
-           "limit=1001", "limit=-1", "limit=", "kind=word", "action=Allow", "from=yesterday",
-           "to=", "cursor=x", "cursor=", "user=" + std::string(513, 'a')}) {
+           "limit=1001", "limit=-1", "limit=", "kind=word", "kind=", "kind=prompt,", "action=Allow",
+           "from=yesterday", "to=", "cursor=x", "cursor=", "user=" + std::string(513, 'a')}) {
     const AdminResponse response = Ask("/admin/v1/decisions?" + bad);
     EXPECT_EQ(response.head.status, 400) << bad;
     EXPECT_EQ(Find(response.head.fields, "content-type"), "application/problem+json");

@@ -179,8 +179,8 @@ TEST_F(CommandLineTest, AUsageErrorIsOneSentenceOnStandardErrorAndExitTwo) {
        "weir rules lint: The following argument was not expected: --no-such; see `weir rules lint "
        "--help`.\n"},
       {{"audit"},
-       "weir audit: name one of query, show, verify, prove, checkpoint, reveal, erase, hold, "
-       "release, export; see `weir audit "
+       "weir audit: name one of query, search, report, show, verify, prove, checkpoint, reveal, "
+       "erase, hold, release, export; see `weir audit "
        "--help`.\n"},
       {{"audit", "show"}, "weir audit show: ID is required; see `weir audit show --help`.\n"},
       {{"audit", "query", "--from", "yesterday"},
