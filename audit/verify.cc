@@ -14,6 +14,7 @@
 #include "audit/record.h"
 #include "audit/tables.h"
 #include "audit/verify_content.h"
+#include "audit/word_index.h"
 
 namespace weir::audit {
 namespace {
@@ -434,6 +435,9 @@ bool Verification::CheckEnd() {
     if (record != removals_.end() && record->second.starts_with(RemovalOf(home.span))) continue;
     return Bad(home.span.begin, Concat("the records ", home.span.begin, " to ", home.span.end() - 1,
                                        " are gone and no record says that they were removed"));
+  }
+  if (const absl::Status words = CheckWordIndex(db_); !words.ok()) {
+    return Bad(Concat(words.message()));
   }
   return Count("archives", archives_) && Count("leaves", leaf_rows_) &&
          Count("removals", removed_.size()) && Count("nodes", nodes_) &&

@@ -9,6 +9,7 @@
 
 #include "audit/concat.h"
 #include "audit/content.h"
+#include "audit/digest.h"
 #include "audit/varint.h"
 
 namespace weir::audit {
@@ -46,6 +47,23 @@ WordToken ReadToken(std::string_view bytes) {
   }
   return token;
 }
+
+// SHA-256 of a part's row and its pages, in order of their ids.
+class PartDigest {
+ public:
+  explicit PartDigest(const WordPart& part) {
+    digest_.Add(Concat(part.number, " ", part.begin, " ", part.end, " ",
+                       static_cast<int>(part.suite), "\n"));
+  }
+  void Add(int64_t id, std::string_view page) {
+    digest_.Add(Concat(id, " ", page.size(), "\n"));
+    digest_.Add(page);
+  }
+  std::string Hex() { return digest_.Hex(); }
+
+ private:
+  Sha256Digest digest_;
+};
 
 // Calls `see` for each token of an opened page and its postings; false when the page is damaged or
 // `see` wants no more.
@@ -243,7 +261,7 @@ absl::StatusOr<WordTables> WordTables::Prepare(const Database& db, bool writes) 
       tables.parts_);
   prepare("SELECT page FROM word_pages WHERE id = ?1", tables.page_);
   if (writes) {
-    prepare("INSERT INTO word_parts VALUES(?1, ?2, ?3, ?4)", tables.insert_part_);
+    prepare("INSERT INTO word_parts VALUES(?1, ?2, ?3, ?4, ?5)", tables.insert_part_);
     prepare("INSERT INTO word_pages VALUES(?1, ?2)", tables.insert_page_);
     prepare("DELETE FROM word_parts WHERE number = ?1", tables.delete_part_);
     prepare("DELETE FROM word_pages WHERE id >= ?1 AND id < ?2", tables.delete_pages_);
@@ -391,6 +409,10 @@ absl::Status WordTables::Insert(const WordPart& part, const std::vector<IndexPag
   insert_part_.Bind(2, part.begin);
   insert_part_.Bind(3, part.end);
   insert_part_.Bind(4, static_cast<int64_t>(part.suite));
+  PartDigest digest(part);
+  for (const IndexPage& page : pages) digest.Add(page.id, page.bytes);
+  const std::string hex = digest.Hex();
+  insert_part_.BindText(5, hex);
   absl::Status status = insert_part_.Run();
   for (const IndexPage& page : pages) {
     if (!status.ok()) break;
@@ -425,6 +447,35 @@ absl::Status WordTables::ForgetErased(uint64_t begin, uint64_t end) {
   forget_.Bind(1, begin);
   forget_.Bind(2, end);
   return forget_.Run();
+}
+
+absl::Status CheckWordIndex(const Database& db) {
+  absl::StatusOr<Statement> parts = db.Prepare("SELECT * FROM word_parts ORDER BY number");
+  absl::StatusOr<Statement> pages = db.Prepare("SELECT id, page FROM word_pages ORDER BY id");
+  if (!parts.ok()) return parts.status();
+  if (!pages.ok()) return pages.status();
+  absl::StatusOr<bool> page = pages->Step();
+  absl::StatusOr<bool> row = parts->Step();
+  for (; row.ok() && *row; row = parts->Step()) {
+    const WordPart part{.number = parts->Uint(0),
+                        .begin = parts->Uint(1),
+                        .end = parts->Uint(2),
+                        .suite = parts->Int(3) == 0 ? Suite::kInternational : Suite::kSm};
+    PartDigest digest(part);
+    for (; page.ok() && *page && pages->Uint(0) >> 20 == part.number; page = pages->Step()) {
+      digest.Add(pages->Int(0), pages->Bytes(1));
+    }
+    if (!page.ok()) return page.status();
+    const bool is_suite = parts->Uint(3) <= 1;
+    if (!is_suite || digest.Hex() != parts->Bytes(4)) {
+      return absl::DataLossError(Concat("part ", part.number, " of the word index was altered"));
+    }
+  }
+  if (!row.ok()) return row.status();
+  if (!page.ok()) return page.status();
+  if (!*page) return absl::OkStatus();
+  return absl::DataLossError(
+      Concat("the word index has a page ", pages->Int(0), " that belongs to no part of it"));
 }
 
 }  // namespace weir::audit

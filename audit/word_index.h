@@ -81,6 +81,10 @@ class WordPartBuilder {
   std::vector<uint64_t> entries_;  // token << 12 | place in seqs_
 };
 
+// Whether the index is, byte for byte, what was written: kDataLoss, or OK. Needs no key; what an
+// altered index would hide from a search is found by it all the same, or the search fails.
+absl::Status CheckWordIndex(const Database& db);
+
 // The rows of the tables word_parts and word_pages, and of word_erasures, into which a trigger
 // writes every content that is deleted.
 class WordTables {
