@@ -29,7 +29,9 @@ class EvasionTest : public testing::TestWithParam<FamilyTraits> {
 
 TEST_P(EvasionTest, IsFound) {
   const FamilyTraits& family = GetParam();
-  if (family.lane > Lane::kSkeleton) GTEST_SKIP() << "no scan has this lane";
+  if (family.lane == Lane::kPinyin || family.lane == Lane::kShape) {
+    GTEST_SKIP() << "evasion_table tells how far these lanes reach";
+  }
   const Recall recall = Rules().Measure(family.family, kTexts, FixedSeed());
   std::string missed;
   for (size_t i = 0; i < std::min<size_t>(recall.misses.size(), 20); ++i) {
