@@ -403,8 +403,10 @@ std::string Evader::Hand::Pinyin(const std::string& word) {
   const size_t style = OneIn(2) ? 0 : Below(4);
   const std::string& between = OneOf(kBetween);
   std::string out;
+  bool behind_one = false;
   for (const char32_t c : characters) {
-    if (!out.empty()) out += between;
+    if (behind_one && Bears(c)) out += between;
+    behind_one = Bears(c);
     out += IsHan(c) ? Spell(ReadingOf(c), style) : ToUtf8(std::u32string(1, c));
   }
   return out;
@@ -533,15 +535,16 @@ std::string Evader::Hand::ApplySeveral(Family family, const std::string& word) {
     const std::string under = OneMore(kUnder, word);
     return under == word ? word : OneMore(kDecodedFamilies, under);
   }
-  const std::string under = family == kPinyinAndMore  ? OneMore(kPinyinFamilies, word)
-                            : family == kShapeAndMore ? OneMore(kShapeFamilies, word)
-                                                      : OneMore(kNumeralFamilies, word);
-  if (under == word) return word;
   if (family == kNumeralsAndMore) {
     static constexpr Family kNumberGaps[] = {kZeroWidth};
-    return OneMore(kNumberGaps, under);
+    const std::string under = OneMore(kNumeralFamilies, word);
+    return under == word ? word : OneMore(kNumberGaps, under);
   }
-  return OneMore(kBetween, under);
+  // What stands between characters goes in first: nobody parts a syllable or a split character.
+  const bool pinyin = family == kPinyinAndMore;
+  const std::string under = OneMore(kBetween, word);
+  const std::string out = pinyin ? OneMore(kPinyinFamilies, under) : OneMore(kShapeFamilies, under);
+  return out == under ? word : out;
 }
 
 Evader::Evader(uint64_t seed) : hand_(std::make_unique<Hand>(seed)) {}
