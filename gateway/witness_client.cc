@@ -114,8 +114,8 @@ class WitnessClient::State {
   audit::Checkpoint target_;
   size_t kept_ = 0;  // cosignatures of it that the ledger has
   size_t asking_ = 0;
-  UpstreamPool pool_;
   asio::io_context io_{1};
+  UpstreamPool pool_;  // its idle connections go before what they stand on
   asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> answered_{io_};
   std::thread thread_;
 
