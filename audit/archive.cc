@@ -8,11 +8,11 @@
 
 #include <algorithm>
 
-#include <openssl/sha.h>
 #include <zstd.h>
 
 #include "audit/checkpoint.h"
 #include "audit/concat.h"
+#include "audit/digest.h"
 #include "audit/export_files.h"
 #include "audit/record.h"
 
@@ -33,12 +33,6 @@ constexpr uint64_t kFramesMax = 65'536 / kArchiveFrameRecords + 2;
 
 void AppendU32(uint32_t value, std::string& out) {
   for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift);
-}
-
-Hash DigestOf(std::string_view bytes) {
-  Hash digest;
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
-  return digest;
 }
 
 uint32_t ReadU32(std::string_view bytes, size_t at) {
@@ -90,7 +84,7 @@ absl::StatusOr<std::string> ArchiveBuilder::Finish(const std::vector<std::string
   for (const std::string& note : checkpoints) notes += note + "\n";
   status.Update(PutFrame(notes));
   if (!status.ok()) return status;
-  const Hash digest = DigestOf(file_);
+  const Hash digest = Sha256(file_);
   AppendU32(kDigestMagic, file_);
   AppendU32(sizeof(Hash), file_);
   file_.append(digest.begin(), digest.end());
@@ -194,7 +188,7 @@ absl::Status Archive::CheckBytes() const {
   if (!all.ok()) return all.status();
   const std::string_view frames = std::string_view(*all).substr(0, bytes_);
   const std::string_view digest = std::string_view(*all).substr(bytes_ + 8);
-  const Hash expected = DigestOf(frames);
+  const Hash expected = Sha256(frames);
   if (ReadU32(*all, bytes_) == kDigestMagic && ReadU32(*all, bytes_ + 4) == sizeof(Hash) &&
       std::equal(expected.begin(), expected.end(), digest.begin(),
                  [](uint8_t a, char b) { return a == static_cast<uint8_t>(b); })) {

@@ -3,10 +3,9 @@
 #include <chrono>
 #include <utility>
 
-#include <openssl/sha.h>
-
 #include "audit/archive.h"
 #include "audit/concat.h"
+#include "audit/digest.h"
 #include "audit/files.h"
 #include "audit/store.h"
 #include "audit/tables.h"
@@ -70,15 +69,16 @@ void Archiver::Run() {
     absl::StatusOr<std::optional<Finished>> finished = ArchiveNext(next);
     lock.lock();
     status_ = finished.status();
+    if (finished.ok() && finished->has_value()) {
+      next = (*finished)->span.number + 1;
+      finished_ = *finished;
+    }
+    lock.unlock();
+    ready_();
+    lock.lock();
     if (!finished.ok()) {
       wake_.wait_for(lock, kRetryAfter, [this] { return closing_; });
       look_ = true;
-    } else if (finished->has_value()) {
-      next = (*finished)->span.number + 1;
-      finished_ = *std::move(finished);
-      lock.unlock();
-      ready_();
-      lock.lock();
     }
   }
 }
@@ -142,8 +142,7 @@ absl::StatusOr<std::optional<Archiver::Finished>> Archiver::ArchiveNext(uint64_t
   if (!row.ok()) return row.status();
   absl::StatusOr<std::string> file = builder.Finish(notes);
   if (!file.ok()) return file.status();
-  SHA256(reinterpret_cast<const unsigned char*>(file->data()), file->size(),
-         finished.digest.data());
+  finished.digest = Sha256(*file);
   finished.bytes = file->size();
   if (status = MakeDirectory(dir_ + "/segments"); !status.ok()) return status;
   status = WriteFileDurably(ArchivePath(dir_, number), *file, 0400);

@@ -35,7 +35,7 @@ class Archiver {
   };
 
   // `public_key`: the log's, for the reader of an archive. `ready` runs on the archiver's thread
-  // when there is something to take.
+  // after each attempt, when there may be something to take and status() may have changed.
   Archiver(std::string dir, std::string public_key, std::function<void()> ready);
   Archiver(const Archiver&) = delete;  // owns a thread
   Archiver& operator=(const Archiver&) = delete;

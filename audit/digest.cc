@@ -4,6 +4,7 @@
 
 #include <absl/strings/escaping.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 namespace weir::audit {
 namespace {
@@ -32,6 +33,12 @@ std::string Sha256Digest::Hex() {
   unsigned int length = 0;
   Demand(EVP_DigestFinal_ex(context_.get(), digest, &length) == 1);
   return absl::BytesToHexString({reinterpret_cast<const char*>(digest), length});
+}
+
+Hash Sha256(std::string_view bytes) {
+  Hash digest;
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  return digest;
 }
 
 }  // namespace weir::audit

@@ -1,9 +1,12 @@
-// SHA-256 of whole files and texts, in lower-case hexadecimal. Internal. Not thread-safe.
+// SHA-256 of whole files and texts, as bytes and in lower-case hexadecimal. Internal. Not
+// thread-safe.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include "audit/merkle.h"
 
 typedef struct evp_md_ctx_st EVP_MD_CTX;
 
@@ -22,6 +25,8 @@ class Sha256Digest {
   };
   std::unique_ptr<EVP_MD_CTX, Free> context_;
 };
+
+Hash Sha256(std::string_view bytes);
 
 inline std::string Sha256Hex(std::string_view bytes) {
   Sha256Digest digest;

@@ -22,7 +22,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
 // Emptying the log waits for readers so long, and is tried again so much later.
 constexpr int kEmptyWaitMs = 10;
 constexpr int kEmptyWaitLastMs = 2'000;

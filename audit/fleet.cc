@@ -5,8 +5,6 @@
 #include <set>
 #include <utility>
 
-#include <openssl/sha.h>
-
 #include "audit/concat.h"
 #include "audit/files.h"
 #include "audit/fleet_tables.h"

@@ -348,7 +348,7 @@ bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
   if (complete_on_ == INT64_MIN) tend = Clock::now();
   const bool busy = !purges_.empty() || (words_ != nullptr && words_->erasing());
   if (queue_.empty() && !busy) wait_for(1, tend);
-  archive_ready_ = false;
+  archiver_spoke_ = std::exchange(archive_ready_, false) || archiver_spoke_;
   // Callers that were just answered are about to come back: as many as last time are worth a
   // fraction of a commit's time. A lone caller waits for nobody.
   const size_t expected = std::min(expected_, static_cast<size_t>(BatchRecordsMax()));

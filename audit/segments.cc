@@ -10,15 +10,19 @@
 namespace weir::audit {
 namespace {
 
-constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
 // Rows of so many records are deleted at once: a few milliseconds, which the next batch waits.
 constexpr uint64_t kPurgeRecords = 512;
 
 }  // namespace
 
 absl::Status Ledger::Writer::TendArchives() {
-  if (const std::optional<Archiver::Finished> finished = archiver_->Take()) {
-    if (absl::Status status = StoreArchive(*finished); !status.ok()) return status;
+  if (std::exchange(archiver_spoke_, false)) {
+    if (const std::optional<Archiver::Finished> finished = archiver_->Take()) {
+      if (absl::Status status = StoreArchive(*finished); !status.ok()) return status;
+    }
+    const absl::Status archiving = archiver_->status();
+    const std::lock_guard lock(mu_);
+    stats_.archive_failure = std::string(archiving.message());
   }
   if (!purges_.empty()) {
     if (absl::Status status = PurgeSlice(); !status.ok()) return status;
@@ -34,9 +38,6 @@ absl::Status Ledger::Writer::TendArchives() {
       return status;
     }
   }
-  const absl::Status archiving = archiver_->status();
-  const std::lock_guard lock(mu_);
-  stats_.archive_failure = std::string(archiving.message());
   return absl::OkStatus();
 }
 

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include <absl/container/flat_hash_map.h>
-#include <openssl/sha.h>
 
 #include "audit/concat.h"
 #include "audit/cosignatures.h"
+#include "audit/digest.h"
 #include "audit/files.h"
 #include "audit/index.h"
 #include "audit/record.h"
@@ -319,8 +319,7 @@ bool Verification::CheckArchive(const SegmentSpan& span) {
     return Bad(span.begin, Concat("the archive of the records ", span.begin, " to ", span.end() - 1,
                                   " cannot be read: ", file.status().message()));
   }
-  Hash digest;
-  SHA256(reinterpret_cast<const unsigned char*>(file->data()), file->size(), digest.data());
+  const Hash digest = Sha256(*file);
   archive_.Bind(1, span.number);
   const bool same =
       Next(archive_) && archive_.Bytes(0) == AsBytes(digest) && archive_.Uint(1) == file->size();

@@ -29,6 +29,8 @@
 
 namespace weir::audit {
 
+inline constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
+
 class Ledger::Writer {
  public:
   static absl::StatusOr<std::unique_ptr<Writer>> Open(const LedgerOptions& options);
@@ -184,6 +186,7 @@ class Ledger::Writer {
   uint64_t recovered_from_ = 0;  // the records from here on were found beyond the last checkpoint
   absl::flat_hash_map<std::string, uint64_t> open_exchanges_;  // to the number of its prompt
   SegmentBuilder segment_;            // the records behind the last closed segment
+  bool archiver_spoke_ = false;       // it has one to hand over, or says why not
   std::deque<SegmentSpan> archived_;  // and not removed, oldest first
   bool removal_is_held_ = false;      // of the first of them, until a hold is released
   // Rows that are left of a segment whose records are archived; of a removed one, all its rows.
@@ -210,7 +213,7 @@ class Ledger::Writer {
   std::deque<Pending> queue_;
   size_t wake_at_ = 0;  // the queue's length that the writer waits for; 0: it does not wait
   bool closing_ = false;
-  bool archive_ready_ = false;  // the archiver has one to hand over
+  bool archive_ready_ = false;  // the archiver has tried to make one since the last TakeBatch()
   absl::Status status_;
   LedgerStats stats_;
   std::string checkpoint_;                        // signed note
