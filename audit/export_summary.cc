@@ -1,10 +1,5 @@
 #include "audit/export_summary.h"
 
-#include <algorithm>
-#include <set>
-#include <utility>
-#include <vector>
-
 #include "audit/concat.h"
 
 namespace weir::audit {
@@ -33,14 +28,10 @@ std::string Escaped(std::string_view text) {
   return out;
 }
 
-// The most frequent first.
-std::string TableHtml(std::string_view title, const std::map<std::string, uint64_t>& counts) {
+std::string TableHtml(std::string_view title, const RecordCounts::Table& counts) {
   if (counts.empty()) return "";
-  std::vector<std::pair<std::string, uint64_t>> rows(counts.begin(), counts.end());
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
   std::string html = Concat("<h2>", title, "</h2>\n<table>\n");
-  for (const auto& [name, count] : rows) {
+  for (const auto& [name, count] : MostFrequentFirst(counts)) {
     html += Concat("<tr><td>", Escaped(name), "</td><td>", count, "</td></tr>\n");
   }
   return html + "</table>\n";
@@ -49,24 +40,13 @@ std::string TableHtml(std::string_view title, const std::map<std::string, uint64
 }  // namespace
 
 void ExportCounts::Add(const Record& record) {
-  if (records_++ == 0) {
+  if (counts_.records == 0) {
     first_seq_ = record.seq;
     first_time_us_ = record.time_us;
   }
   last_seq_ = record.seq;
   last_time_us_ = record.time_us;
-  ++kinds_[std::string(Name(record.kind))];
-  if (!record.action.empty()) ++actions_[record.action];
-  if (!record.app.empty()) ++apps_[record.app];
-  // A record counts once for a rule or a category, however often that matched.
-  std::set<std::string> rules;
-  std::set<std::string> categories;
-  for (const FindingEntry& finding : record.findings) {
-    if (!finding.rule.empty()) rules.insert(finding.rule);
-    if (!finding.category.empty()) categories.insert(finding.category);
-  }
-  for (const std::string& rule : rules) ++rules_[rule];
-  for (const std::string& category : categories) ++categories_[category];
+  counts_.Add(record);
 }
 
 std::string ExportCounts::Html(std::string_view origin, std::string_view key) const {
@@ -83,14 +63,16 @@ std::string ExportCounts::Html(std::string_view origin, std::string_view key) co
       "<code>weir-verify</code> says of the other files.</p>\n<table>\n"
       "<tr><td>账本 Ledger</td><td>",
       Escaped(origin), "</td></tr>\n<tr><td>公钥 Public key</td><td><code>", Escaped(key),
-      "</code></td></tr>\n<tr><td>记录 Records</td><td>", records_,
+      "</code></td></tr>\n<tr><td>记录 Records</td><td>", counts_.records,
       "</td></tr>\n<tr><td>编号 Numbers</td><td>", first_seq_, " – ", last_seq_,
       "</td></tr>\n<tr><td>时间 Time (UTC)</td><td>", FormatTime(first_time_us_), " – ",
       FormatTime(last_time_us_), "</td></tr>\n</table>\n",
-      TableHtml("记录种类 Kinds of record", kinds_), TableHtml("处置 Actions", actions_),
-      TableHtml("风险类别（含该类命中的记录数） Categories (records with a finding)", categories_),
-      TableHtml("规则（命中的记录数） Rules (records with a finding)", rules_),
-      TableHtml("应用 Apps", apps_), "</body>\n</html>\n");
+      TableHtml("记录种类 Kinds of record", counts_.kinds),
+      TableHtml("处置 Actions", counts_.actions),
+      TableHtml("风险类别（含该类命中的记录数） Categories (records with a finding)",
+                counts_.categories),
+      TableHtml("规则（命中的记录数） Rules (records with a finding)", counts_.rules),
+      TableHtml("应用 Apps", counts_.apps), "</body>\n</html>\n");
 }
 
 }  // namespace weir::audit

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 
-#include "audit/record.h"
+#include "audit/record_counts.h"
 
 namespace weir::audit {
 
@@ -18,14 +17,11 @@ class ExportCounts {
   std::string Html(std::string_view origin, std::string_view key) const;
 
  private:
-  using Table = std::map<std::string, uint64_t>;
-
-  uint64_t records_ = 0;
+  RecordCounts counts_;
   uint64_t first_seq_ = 0;
   uint64_t last_seq_ = 0;
   int64_t first_time_us_ = 0;
   int64_t last_time_us_ = 0;
-  Table kinds_, actions_, categories_, rules_, apps_;
 };
 
 }  // namespace weir::audit

@@ -4,10 +4,9 @@
 #include <charconv>
 #include <utility>
 
-#include <openssl/sha.h>
-
 #include "audit/checkpoint.h"
 #include "audit/concat.h"
+#include "audit/digest.h"
 
 namespace weir::audit {
 namespace {
@@ -82,8 +81,7 @@ absl::Status CheckFleetDurability(PgConnection& connection) {
 absl::StatusOr<std::string> RegisterFleetLog(PgConnection& connection, const std::string& key) {
   absl::StatusOr<VerifierKey> parsed = VerifierKey::Parse(key);
   if (!parsed.ok()) return parsed.status();
-  uint8_t hash[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), hash);
+  const Hash hash = Sha256(key);
   uint64_t number = 0;
   for (size_t i = 0; i < 8; ++i) number = number << 8 | hash[i];
   const std::string log_id = Concat(number >> 1);  // bigint is signed

@@ -6,7 +6,7 @@
 
 #include "audit/concat.h"
 #include "audit/files.h"
-#include "audit/record.h"
+#include "audit/record_order.h"
 #include "audit/tile_path.h"
 
 namespace weir::audit {
@@ -42,7 +42,7 @@ class TilesVerification {
   Checkpoint checkpoint_;
   CompactRange tree_;
   std::vector<std::vector<Hash>> hashes_{kTileLevelMax + 1};  // of the tile under way, by level
-  int64_t last_time_us_ = 0;
+  RecordOrder order_;
   VerifyReport report_;
 };
 
@@ -57,18 +57,9 @@ absl::StatusOr<bool> TilesVerification::ReadTile(const TilePath& tile, std::stri
 
 bool TilesVerification::CheckRecord(std::string_view encoded) {
   const uint64_t seq = tree_.size();
-  absl::StatusOr<Record> record = Decode(encoded);
-  if (!record.ok()) {
-    return Bad(seq, Concat("record ", seq, " was altered: ", record.status().message()));
+  if (std::string wrong = order_.Wrong(seq, encoded); !wrong.empty()) {
+    return Bad(seq, std::move(wrong));
   }
-  if (record->seq != seq) {
-    return Bad(seq, Concat("record ", seq, " is missing or out of order: number ", record->seq,
-                           " stands in its place"));
-  }
-  if (record->time_us < last_time_us_) {
-    return Bad(seq, Concat("record ", seq, " was altered: its time is before that of the last"));
-  }
-  last_time_us_ = record->time_us;
   tree_.Append(LeafHash(encoded), [this](int level, uint64_t /*index*/, const Hash& hash) {
     if (level % kTileHeight == 0) {
       hashes_[static_cast<size_t>(level / kTileHeight)].push_back(hash);

@@ -423,17 +423,21 @@ std::string JsonDocument::Pointer(Node node) const {
       absl::StrAppend(&pointer, entries_[*step].index);
       continue;
     }
-    for (const char c : Key(*step)) {
-      if (c == '~') {
-        pointer += "~0";
-      } else if (c == '/') {
-        pointer += "~1";
-      } else {
-        pointer += c;
-      }
-    }
+    AppendEscapedPointer(Key(*step), pointer);
   }
   return pointer;
+}
+
+void AppendEscapedPointer(std::string_view key, std::string& pointer) {
+  for (const char c : key) {
+    if (c == '~') {
+      pointer += "~0";
+    } else if (c == '/') {
+      pointer += "~1";
+    } else {
+      pointer += c;
+    }
+  }
 }
 
 // The inside of a JSON string.

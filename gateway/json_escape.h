@@ -1,4 +1,4 @@
-// The escapes of JSON strings. Internal to the JSON reader and the JSON text decoder.
+// The escapes of JSON strings and pointers. Internal to what reads JSON.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,8 @@ namespace weir::gateway {
 
 // The inside of a JSON string.
 void AppendEscapedJson(std::string_view text, std::string& out);
+// A key inside a JSON pointer (RFC 6901).
+void AppendEscapedPointer(std::string_view key, std::string& pointer);
 
 inline bool IsSpace(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/json_escape.h"
 #include "rules/status_macros.h"
 
 namespace weir::gateway {
@@ -29,15 +30,7 @@ void AppendPointer(std::string& pointer, std::string_view key) {
   while (size < key.size() && size > 0 && (static_cast<unsigned char>(key[size]) & 0xC0U) == 0x80) {
     --size;
   }
-  for (const char c : key.substr(0, size)) {
-    if (c == '~') {
-      pointer += "~0";
-    } else if (c == '/') {
-      pointer += "~1";
-    } else {
-      pointer += c;
-    }
-  }
+  AppendEscapedPointer(key.substr(0, size), pointer);
   if (size < key.size()) pointer += kCut;
 }
 
