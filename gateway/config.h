@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "audit/ledger.h"
+#include "gateway/address.h"
 #include "gateway/http.h"
 #include "gateway/json.h"
 #include "gateway/staff.h"
@@ -24,15 +25,6 @@
 #include "rules/rule.h"
 
 namespace weir::gateway {
-
-struct ListenAddress {
-  std::string host;                  // an IP address
-  uint16_t port = 0;                 // 0: any free one
-  std::string tls_certificate_file;  // both or neither
-  std::string tls_key_file;
-
-  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
-};
 
 struct Config {
   std::string file;
