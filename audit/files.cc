@@ -137,10 +137,12 @@ absl::Status FileWatch::CheckIdentity() const {
   for (const Identity& file : files_) {
     struct stat found {};
     if (::stat(file.path.c_str(), &found) != 0) {
-      return absl::DataLossError(Concat(file.path, " was deleted or moved away"));
+      return absl::UnavailableError(
+          Concat(file.path, " was deleted or moved away: put it back as it was"));
     }
     if (found.st_dev != file.device || found.st_ino != file.inode) {
-      return absl::DataLossError(Concat(file.path, " was replaced by another file"));
+      return absl::UnavailableError(
+          Concat(file.path, " was replaced by another file: put it back as it was"));
     }
   }
   return absl::OkStatus();
@@ -152,13 +154,13 @@ absl::Status FileWatch::CheckSpace(uint64_t free_bytes_min) const {
   const std::string& path = files_.front().path;
   if (::statvfs(path.c_str(), &space) != 0) {
     if (absl::Status status = CheckIdentity(); !status.ok()) return status;
-    return absl::DataLossError(Concat("cannot tell the free space of the disk of ", path));
+    return absl::UnavailableError(Concat("cannot tell the free space of the disk of ", path));
   }
   const uint64_t free_bytes = uint64_t{space.f_bavail} * space.f_frsize;
   if (free_bytes < free_bytes_min) {
-    return absl::DataLossError(Concat("the disk of ", path, " has ", free_bytes,
-                                      " bytes left, less than the ", free_bytes_min,
-                                      " that are kept free"));
+    return absl::UnavailableError(Concat("the disk of ", path, " has ", free_bytes,
+                                         " bytes left, less than the ", free_bytes_min,
+                                         " that are kept free"));
   }
   return absl::OkStatus();
 }

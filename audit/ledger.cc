@@ -96,7 +96,12 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
     checkpoint_due_ = std::min(checkpoint_due_, end + kCheckpointDelay);
     if (end >= checkpoint_due_) status = SignCheckpoint();
   }
-  if (!status.ok()) Shut(status);
+  if (status.ok()) {
+    const std::lock_guard lock(mu_);
+    acknowledged_ = tree_;
+  } else {
+    Shut(status);
+  }
 
   // Reply: from here on somebody relies on the records. Who asked for an erasure waits until the
   // log is empty.
@@ -384,9 +389,11 @@ void Ledger::Writer::Shut(const absl::Status& reason) {
   absl::Status status;
   {
     const std::lock_guard lock(mu_);
-    status_ = absl::DataLossError(Concat(
-        "the ledger closed itself: ", reason.message(),
-        ". Nothing is recorded until it is opened again and reconciled with its last checkpoint."));
+    status_ = {
+        absl::IsUnavailable(reason) ? absl::StatusCode::kUnavailable : absl::StatusCode::kDataLoss,
+        Concat("the ledger closed itself: ", reason.message(),
+               ". Nothing is recorded until it is opened again and reconciled with its last "
+               "checkpoint.")};
     stats_.open = false;
     status = status_;
     refused.swap(queue_);
@@ -521,8 +528,10 @@ Ledger::~Ledger() {
   Close().IgnoreError();
 }
 
-absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const LedgerOptions& options) {
-  absl::StatusOr<std::unique_ptr<Writer>> writer = Writer::Open(options);
+absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const LedgerOptions& options,
+                                                     const Ledger* before) {
+  absl::StatusOr<std::unique_ptr<Writer>> writer =
+      Writer::Open(options, before != nullptr ? before->writer_.get() : nullptr);
   if (!writer.ok()) return writer.status();
   return std::unique_ptr<Ledger>(new Ledger(*std::move(writer)));
 }

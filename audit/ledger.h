@@ -6,10 +6,18 @@
 // callers never wait for the disk on their own thread. A checkpoint is signed at most a second
 // after a record, and at Close().
 //
-// If a write's outcome is unknown (a failed fsync, say), the store was deleted or swapped under the
-// process, or the disk is full, the ledger closes itself: this and all later appends fail with
-// kDataLoss until Open() has reconciled the store with its last checkpoint. Losing service is
+// A ledger that fails closes itself: this and all later appends fail, with a code that says what
+// helps, until Open() has reconciled the store with its last checkpoint. Losing service is
 // recoverable; signing two histories is not.
+//   kUnavailable        Every acknowledged record is where it was, and Open() may succeed without a
+//                       person, once what the sentence names has passed: a full disk, a write that
+//                       was refused, a store that was moved away or made read-only.
+//   kDataLoss           A person has to look: nobody knows what the disk holds (a failed fsync), or
+//                       it holds what was never written (cut, rolled back, altered).
+//   kResourceExhausted  It is open, but takes only what ends an exchange, and goes on by itself:
+//                       the disk is nearly full, see LedgerOptions::free_bytes_min.
+// A store that was deleted, swapped, cut or made read-only is noticed within a second, traffic or
+// not.
 //
 // Open() closes every exchange that a crash left open with a record of kind `interrupted`, and
 // completes erasures.
@@ -80,7 +88,12 @@ struct LedgerOptions {
   Durability durability = Durability::kStrict;
   uint64_t queue_records_max = 65'536;  // beyond it Append fails with kResourceExhausted
   uint64_t batch_records_max = 1'024;
-  uint64_t free_bytes_min = 64U << 20;  // below it the ledger closes itself before ENOSPC would
+  // The low-water mark of the ledger's disk, and the size of a file, ledger.ballast, whose room
+  // nobody else can take. Below the mark no exchange begins (Append of a prompt, or of a failure
+  // that stands alone, fails with kResourceExhausted) while those that were begun are ended, out
+  // of the ballast when nothing else is left; this ends when the ballast is whole again and a
+  // quarter more than the mark is free. 0: no mark and no ballast.
+  uint64_t free_bytes_min = 0;
   // The most that Append may be asked to keep. With kEncrypted, Open needs the key-encryption key.
   ContentMode content = ContentMode::kNone;
   // Where that key stands; a file that is named must be there. Empty: content.key in `dir`, made
@@ -121,15 +134,28 @@ struct LedgerStats {
   std::string archive_failure;      // why the last attempt to archive one failed; empty: it did not
   uint64_t cosigned_size = 0;       // of the last checkpoint with witnesses' cosignatures
   uint64_t unindexed_contents = 0;  // stored contents that searches for words look at one by one
+  uint64_t free_bytes = 0;          // of its disk, without the ballast; 0: nobody asked
+  uint64_t ballast_bytes = 0;       // what is left of it
+  bool low = false;                 // the disk is nearly full: exchanges may end, not begin
   bool open = false;
 };
+
+// Whether a ledger's status, or that of Open, means that opening it again is of no use before a
+// person has done what the sentence says.
+inline bool NeedsPerson(const absl::Status& status) {
+  return !status.ok() && !absl::IsUnavailable(status) && !absl::IsResourceExhausted(status);
+}
 
 class Ledger {
  public:
   // Creates the directory, the key and the store when they are absent. Fails with a sentence that
   // says what to do: kDataLoss when the store contradicts its last checkpoint, kUnavailable when
-  // another process has it open.
-  static absl::StatusOr<std::unique_ptr<Ledger>> Open(const LedgerOptions& options);
+  // another process has it open or there is no room.
+  //
+  // With `before`, a ledger of the same options that has closed, nothing is created, what is absent
+  // is kUnavailable, and kDataLoss is also whatever does not hold all that `before` acknowledged.
+  static absl::StatusOr<std::unique_ptr<Ledger>> Open(const LedgerOptions& options,
+                                                      const Ledger* before = nullptr);
 
   Ledger(const Ledger&) = delete;  // There is one writer.
   Ledger& operator=(const Ledger&) = delete;
@@ -169,7 +195,7 @@ class Ledger {
   // Commits what is queued, signs a final checkpoint, closes the store. Idempotent.
   absl::Status Close();
 
-  // OK while records can be appended; otherwise the reason it closed, as a sentence.
+  // OK while everything can be appended; otherwise the reason why not, as a sentence.
   absl::Status status() const;
   LedgerStats stats() const;
   std::string verifier_key() const;     // one line for each key that signs

@@ -22,22 +22,67 @@ constexpr std::string_view kRestore =
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const LedgerOptions& options) {
+absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const LedgerOptions& options,
+                                                                     const Writer* before) {
   std::unique_ptr<Writer> writer(new Writer(options));
-  if (absl::Status status = MakeDirectory(options.dir); !status.ok()) return status;
+  absl::Status present = before != nullptr ? writer->CheckPresence() : MakeDirectory(options.dir);
+  if (!present.ok()) return present;
   absl::StatusOr<FileLock> lock = FileLock::Take(writer->Path("ledger.lock"));
   if (!lock.ok()) return lock.status();
   writer->lock_ = std::make_unique<FileLock>(*std::move(lock));
-  for (const auto step :
-       {&Writer::LoadKey, &Writer::OpenStore, &Writer::LoadTree, &Writer::LoadArchives,
-        &Writer::ReadTail, &Writer::OpenContent, &Writer::LoadWitnesses, &Writer::RecordRecovery,
-        &Writer::FinishErasures}) {
+  for (const auto step : {&Writer::LoadKey, &Writer::OpenStore, &Writer::LoadTree}) {
     if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
   }
+  if (before != nullptr) {
+    if (absl::Status status = writer->CheckAgainst(*before); !status.ok()) return status;
+  }
+  for (const auto step :
+       {&Writer::LoadArchives, &Writer::ReadTail, &Writer::OpenContent, &Writer::LoadWitnesses,
+        &Writer::RecordRecovery, &Writer::FinishErasures}) {
+    if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
+  }
+  writer->acknowledged_ = writer->tree_;
   writer->stats_.open = true;
   writer->stats_.checkpoint_size = writer->checkpoint_size_;
   writer->thread_ = std::thread(&Writer::Run, writer.get());
   return writer;
+}
+
+// A store that is away may come back; what must not happen meanwhile is that another takes its
+// place.
+absl::Status Ledger::Writer::CheckPresence() const {
+  for (const char* name : {"ledger.key", "ledger.db", "ledger.checkpoint"}) {
+    if (FileExists(Path(name))) continue;
+    return absl::UnavailableError(Concat(Path(name),
+                                         " is missing: put back the ledger's folder, "
+                                         "or mount the disk that it is on"));
+  }
+  return absl::OkStatus();
+}
+
+// The ledger that this one goes on from has told callers of records that no checkpoint covers yet.
+absl::Status Ledger::Writer::CheckAgainst(const Writer& before) const {
+  CompactRange acknowledged;
+  {
+    const std::lock_guard lock(before.mu_);
+    acknowledged = before.acknowledged_;
+  }
+  if (verifier_key() != before.verifier_key()) {
+    return absl::DataLossError(Concat(Path("ledger.key"),
+                                      " is not the key that this ledger was "
+                                      "signed with; put that back from its safe copy"));
+  }
+  if (acknowledged.size() > tree_.size()) {
+    return absl::DataLossError(Concat("the ledger ends before record ", tree_.size(), " but ",
+                                      acknowledged.size(), " were acknowledged: the last ",
+                                      acknowledged.size() - tree_.size(),
+                                      " are lost, or the store was rolled back; ", kRestore));
+  }
+  absl::StatusOr<Hash> root = RootAt(acknowledged.size(), tables_->Nodes(tree_.size()));
+  if (!root.ok()) return WithAdvice(root.status(), kRestore);
+  if (*root == acknowledged.Root()) return absl::OkStatus();
+  return absl::DataLossError(Concat("the records before ", acknowledged.size(),
+                                    " are not those that were acknowledged; ", kRestore));
 }
 
 // A ledger is created in an order that a crash cannot spoil: the key first, which nothing refers

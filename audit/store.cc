@@ -64,12 +64,19 @@ absl::Status ToStatus(sqlite3* db, int code, std::string_view what) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_FULL:
       return absl::UnavailableError(sentence);
+    case SQLITE_IOERR:
+      // A write that was refused leaves what was synced before as it was. Of what failed to be
+      // synced or read nobody knows what the disk has.
+      if (sqlite3_extended_errcode(db) == SQLITE_IOERR_WRITE) {
+        return absl::UnavailableError(sentence);
+      }
+      return absl::InternalError(sentence);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return absl::DataLossError(sentence);
-    case SQLITE_FULL:
-      return absl::ResourceExhaustedError(sentence);
     default:
       return absl::InternalError(sentence);
   }

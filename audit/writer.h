@@ -33,7 +33,8 @@ inline constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
 
 class Ledger::Writer {
  public:
-  static absl::StatusOr<std::unique_ptr<Writer>> Open(const LedgerOptions& options);
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(const LedgerOptions& options,
+                                                      const Writer* before);
 
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -99,6 +100,7 @@ class Ledger::Writer {
   std::string Path(std::string_view name) const { return Concat(options_.dir, "/", name); }
 
   // What Open does, in this order (reconcile.cc).
+  absl::Status CheckPresence() const;
   absl::Status LoadKey();
   absl::Status OpenStore();
   absl::Status PrepareErasures();
@@ -106,6 +108,7 @@ class Ledger::Writer {
   absl::Status FinishErasures();
   absl::Status LoadWitnesses();
   absl::Status LoadTree();
+  absl::Status CheckAgainst(const Writer& before) const;
   absl::Status ReadMark();
   absl::Status LoadArchives();
   absl::Status ReadTail();
@@ -216,6 +219,7 @@ class Ledger::Writer {
   bool archive_ready_ = false;  // the archiver has tried to make one since the last TakeBatch()
   absl::Status status_;
   LedgerStats stats_;
+  CompactRange acknowledged_;                     // the tree over what somebody may rely on
   std::string checkpoint_;                        // signed note
   std::map<uint64_t, std::string> cosignatures_;  // lines to be stored, by their checkpoint's size
 };

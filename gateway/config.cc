@@ -476,7 +476,7 @@ void ReadAudit(YamlMap& root, Config& config) {
            "must be 0 (for ever) or at least " + std::to_string(audit::kRetentionDaysMin) +
                ": records of personal information that was handed on are kept for three years");
   }
-  ledger.free_bytes_min = ReadSize(audit, "free_bytes_min", 0, 1024 * kGiB, ledger.free_bytes_min);
+  ledger.free_bytes_min = ReadSize(audit, "free_bytes_min", 0, 1024 * kGiB, 64U << 20);
   ReadWitnesses(audit, config);
   YamlMap fleet = audit.Map("fleet", Need::kOptional);
   config.fleet_database = fleet.String("database", Need::kOptional);
