@@ -21,7 +21,6 @@ constexpr DetectorSet kTokenDetectors =
 constexpr size_t kNumberLettersMax = 3;
 constexpr size_t kNumberLettersReach = kNumberLettersMax * (kNumberGapMax + 1);
 constexpr size_t kWechatLettersMin = 6;
-constexpr size_t kWechatLettersMax = 20;
 // No secret is shorter.
 constexpr size_t kSecretMin = 16;
 

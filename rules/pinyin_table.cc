@@ -247,9 +247,9 @@ std::span<const Syllable> SyllablesBegunBy(std::string_view letters) {
           lists[node].push_back(static_cast<Syllable>(kTreeEnds[child] - 1));
         }
       }
-      std::ranges::sort(lists[node]);
-      const auto same = std::ranges::unique(lists[node]);
-      lists[node].erase(same.begin(), same.end());
+      std::vector<Syllable>& list = lists[node];
+      std::sort(list.begin(), list.end());
+      list.erase(std::unique(list.begin(), list.end()), list.end());
     };
     collect(collect, 0);
     return lists;

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <utility>
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "rules/concat.h"
@@ -283,16 +284,43 @@ void YamlMap::AddProblem(int line, std::string reason) {
 
 namespace {
 
+// Takes what a document says and keeps nothing.
+class Passed final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnAlias(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {}
+  void OnSequenceStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/,
+                       YAML::anchor_t /*anchor*/, YAML::EmitterStyle::value /*style*/) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {}
+  void OnMapEnd() override {}
+};
+
+// Whether anything follows the first document. YAML::LoadAll() would never end on a text such as a
+// comma: it reads an empty document there, again and again.
+bool HasSeveralDocuments(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  Passed handler;
+  return parser.HandleNextDocument(handler) && parser.HandleNextDocument(handler);
+}
+
 // The one place where what yaml-cpp throws is caught. An undefined node means a problem was added.
 YAML::Node LoadDocument(const std::string& path, const std::string& text,
                         std::vector<Problem>& problems) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() == 1 && documents.front().IsMap()) return documents.front();
-    problems.push_back({path, 0,
-                        documents.size() > 1
-                            ? "a file must hold one YAML document; remove the \"---\" lines"
-                            : "the file must be a map of \"key: value\" lines"});
+    if (HasSeveralDocuments(text)) {
+      problems.push_back({path, 0, "a file must hold one YAML document; remove the \"---\" lines"});
+      return YAML::Node(YAML::NodeType::Undefined);
+    }
+    const YAML::Node document = YAML::Load(text);
+    if (document.IsMap()) return document;
+    problems.push_back({path, 0, "the file must be a map of \"key: value\" lines"});
   } catch (const YAML::Exception& error) {
     problems.push_back(
         {path, error.mark.is_null() ? 0 : error.mark.line + 1,
