@@ -33,6 +33,14 @@ FleetShipper::~FleetShipper() {
   thread_.join();
 }
 
+void FleetShipper::LookAgain() {
+  {
+    const std::lock_guard lock(mu_);
+    look_again_ = true;
+  }
+  wake_.notify_all();
+}
+
 FleetStats FleetShipper::stats() const {
   const std::lock_guard lock(mu_);
   return stats_;
@@ -42,6 +50,7 @@ void FleetShipper::Run() {
   std::chrono::seconds retry = kRetryMin;
   std::unique_lock lock(mu_);
   while (!closing_) {
+    if (std::exchange(look_again_, false)) connection_.reset();
     lock.unlock();
     absl::Status status = connection_.has_value() ? absl::OkStatus() : Connect();
     absl::StatusOr<bool> more = status.ok() ? ShipSome() : status;
@@ -53,7 +62,8 @@ void FleetShipper::Run() {
     stats_.status = status;
     if (status.ok() && *more) continue;
     retry = status.ok() ? kRetryMin : retry;
-    wake_.wait_for(lock, status.ok() ? kLookEvery : retry, [this] { return closing_; });
+    wake_.wait_for(lock, status.ok() ? kLookEvery : retry,
+                   [this] { return closing_ || look_again_; });
     if (!status.ok()) retry = std::min(retry * 2, kRetryMax);
   }
 }

@@ -47,6 +47,8 @@ class FleetShipper {
   // Waits for at most one statement, or five seconds for a connection.
   ~FleetShipper();
 
+  // The ledger was opened anew: its files may be others, so they are opened anew too.
+  void LookAgain();
   FleetStats stats() const;
 
  private:
@@ -71,6 +73,7 @@ class FleetShipper {
   // Guarded by mu_.
   std::condition_variable wake_;
   bool closing_ = false;
+  bool look_again_ = false;
   FleetStats stats_;
 
   std::thread thread_;

@@ -394,7 +394,7 @@ void Ledger::Writer::Shut(const absl::Status& reason) {
         Concat("the ledger closed itself: ", reason.message(),
                ". Nothing is recorded until it is opened again and reconciled with its last "
                "checkpoint.")};
-    stats_.open = false;
+    open_ = false;
     status = status_;
     refused.swap(queue_);
   }
@@ -489,7 +489,7 @@ absl::Status Ledger::Writer::Close() {
   const absl::Status status = this->status();
   {
     const std::lock_guard lock(mu_);
-    stats_.open = false;
+    open_ = false;
     if (status_.ok()) status_ = absl::FailedPreconditionError("the ledger is closed");
   }
   words_.reset();
@@ -508,6 +508,7 @@ absl::Status Ledger::Writer::status() const {
 LedgerStats Ledger::Writer::stats() const {
   const std::lock_guard lock(mu_);
   LedgerStats stats = stats_;
+  stats.open = open_;
   stats.queued = queue_.size();
   return stats;
 }
@@ -562,6 +563,9 @@ absl::Status Ledger::AddCosignatures(std::string_view note, std::string_view lin
 
 absl::Status Ledger::Close() {
   return writer_->Close();
+}
+bool Ledger::open() const {
+  return writer_->open();
 }
 absl::Status Ledger::status() const {
   return writer_->status();

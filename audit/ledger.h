@@ -195,6 +195,8 @@ class Ledger {
   // Commits what is queued, signs a final checkpoint, closes the store. Idempotent.
   absl::Status Close();
 
+  // Whether records can be appended. Takes no lock.
+  bool open() const;
   // OK while everything can be appended; otherwise the reason why not, as a sentence.
   absl::Status status() const;
   LedgerStats stats() const;

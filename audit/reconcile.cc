@@ -42,7 +42,7 @@ absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const Ledge
     if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
   }
   writer->acknowledged_ = writer->tree_;
-  writer->stats_.open = true;
+  writer->open_ = true;
   writer->stats_.checkpoint_size = writer->checkpoint_size_;
   writer->thread_ = std::thread(&Writer::Run, writer.get());
   return writer;

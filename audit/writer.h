@@ -3,6 +3,7 @@
 // what becomes of stored content. Internal.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -47,6 +48,7 @@ class Ledger::Writer {
   absl::Status AddCosignatures(std::string_view note, std::string_view lines);
   absl::Status Close();
 
+  bool open() const { return open_.load(std::memory_order_acquire); }
   absl::Status status() const;
   LedgerStats stats() const;
   std::string verifier_key() const;
@@ -210,6 +212,7 @@ class Ledger::Writer {
 
   std::thread thread_;
 
+  std::atomic<bool> open_ = false;  // written under mu_
   mutable std::mutex mu_;
   // Guarded by mu_.
   std::condition_variable wake_;

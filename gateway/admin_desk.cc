@@ -238,18 +238,22 @@ AdminResponse AnswerAtDesk(const HttpRequest& request, AdminSources& sources) {
   return std::move(answer->response);
 }
 
-absl::StatusOr<std::unique_ptr<AdminDesk>> AdminDesk::Open(audit::Ledger& ledger,
-                                                           const std::string& dir,
+absl::StatusOr<std::unique_ptr<AdminDesk>> AdminDesk::Open(LedgerSource ledger, std::string dir,
                                                            CurrentConfig current) {
-  std::unique_ptr<AdminDesk> desk(new AdminDesk(ledger, std::move(current)));
+  std::unique_ptr<AdminDesk> desk(
+      new AdminDesk(std::move(ledger), std::move(dir), std::move(current)));
   for (int i = 0; i < kDeskThreads; ++i) {
-    WEIR_ASSIGN_OR_RETURN(std::unique_ptr<audit::Reader> reader, audit::Reader::Open(dir));
-    desk->readers_.push_back(std::move(reader));
-  }
-  for (const std::unique_ptr<audit::Reader>& reader : desk->readers_) {
-    desk->threads_.emplace_back([self = desk.get(), &reader] { self->Serve(*reader); });
+    WEIR_ASSIGN_OR_RETURN(Seat seat, desk->TakeSeat());
+    desk->threads_.emplace_back(
+        [self = desk.get(), seat = std::move(seat)]() mutable { self->Serve(std::move(seat)); });
   }
   return desk;
+}
+
+absl::StatusOr<AdminDesk::Seat> AdminDesk::TakeSeat() const {
+  Seat seat{.ledger = ledger_(), .reader = nullptr};
+  WEIR_ASSIGN_OR_RETURN(seat.reader, audit::Reader::Open(dir_));
+  return seat;
 }
 
 AdminDesk::~AdminDesk() {
@@ -291,7 +295,7 @@ void AdminDesk::HandIn(HttpRequest request, Done done) {
   done(std::move(full));
 }
 
-void AdminDesk::Serve(audit::Reader& reader) {
+void AdminDesk::Serve(Seat seat) {
   for (;;) {
     Waiting next;
     {
@@ -301,8 +305,16 @@ void AdminDesk::Serve(audit::Reader& reader) {
       next = std::move(queue_.front());
       queue_.pop_front();
     }
+    if (ledger_() != seat.ledger) {
+      absl::StatusOr<Seat> fresh = TakeSeat();
+      if (!fresh.ok()) {
+        next.done(AdminProblem(503, std::string(fresh.status().message())));
+        continue;
+      }
+      seat = *std::move(fresh);
+    }
     const std::shared_ptr<const Config> config = current_();
-    AdminSources sources{.ledger = ledger_, .reader = reader, .config = *config};
+    AdminSources sources{.ledger = *seat.ledger, .reader = *seat.reader, .config = *config};
     next.done(AnswerAtDesk(next.request, sources));
   }
 }

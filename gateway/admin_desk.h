@@ -5,6 +5,9 @@
 // What shows records is itself recorded, durably, before it is shown: who asked, in which role, for
 // what, how many were returned. If that cannot be recorded, 503 and nothing is shown.
 //
+// After the ledger was opened again, questions go to the new opening; readers are opened anew with
+// it, because the files may be others.
+//
 // At most kDeskQueueMax questions wait; beyond it 503. Thread-safe.
 #pragma once
 
@@ -14,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -22,6 +26,7 @@
 #include <absl/status/statusor.h>
 
 #include "gateway/admin_route.h"
+#include "gateway/live_ledger.h"
 
 namespace weir::gateway {
 
@@ -42,9 +47,8 @@ AdminResponse AnswerAtDesk(const HttpRequest& request, AdminSources& sources);
 class AdminDesk {
  public:
   using CurrentConfig = std::function<std::shared_ptr<const Config>()>;
-  // Reads the open ledger in `dir`, which must outlive the desk.
-  static absl::StatusOr<std::unique_ptr<AdminDesk>> Open(audit::Ledger& ledger,
-                                                         const std::string& dir,
+  // Reads the open ledger in `dir`.
+  static absl::StatusOr<std::unique_ptr<AdminDesk>> Open(LedgerSource ledger, std::string dir,
                                                          CurrentConfig current);
   AdminDesk(const AdminDesk&) = delete;
   AdminDesk& operator=(const AdminDesk&) = delete;
@@ -63,13 +67,19 @@ class AdminDesk {
     HttpRequest request;
     Done done;
   };
-  AdminDesk(audit::Ledger& ledger, CurrentConfig current)
-      : ledger_(ledger), current_(std::move(current)) {}
-  void Serve(audit::Reader& reader);
+  // A thread's own way to the ledger.
+  struct Seat {
+    std::shared_ptr<audit::Ledger> ledger;  // the opening that the reader was opened for
+    std::unique_ptr<audit::Reader> reader;
+  };
+  AdminDesk(LedgerSource ledger, std::string dir, CurrentConfig current)
+      : ledger_(std::move(ledger)), dir_(std::move(dir)), current_(std::move(current)) {}
+  absl::StatusOr<Seat> TakeSeat() const;
+  void Serve(Seat seat);
 
-  audit::Ledger& ledger_;
+  const LedgerSource ledger_;
+  const std::string dir_;
   const CurrentConfig current_;
-  std::vector<std::unique_ptr<audit::Reader>> readers_;  // one for each thread
   std::vector<std::thread> threads_;
 
   std::mutex mu_;

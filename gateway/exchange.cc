@@ -145,6 +145,7 @@ Task<absl::StatusOr<bool>> Exchange::Receive() {
 
 absl::Status Exchange::Identify() {
   snapshot_ = workshop_.current();
+  ledger_ = workshop_.ledger;
   body_read_ = request_.method == "GET";
   route_ = RouteOf(request_);
   if (route_ == Route::kUnknownPath) {
@@ -320,6 +321,7 @@ void Exchange::WatchClient() {
 }
 
 Task<absl::Status> Exchange::Forward() {
+  WEIR_CO_RETURN_IF_ERROR(CheckLedger());  // it may have closed since the prompt's record
   HeaderFields fields;
   fields.emplace_back("content-type", kJson);
   fields.emplace_back("accept", decoded_.stream ? kEventStream : kJson);

@@ -200,15 +200,21 @@ Task<absl::Status> Exchange::Append(audit::Record record, std::string_view conte
             std::move(handler)(std::move(status));
           });
         };
-        workshop_.ledger.Append(std::move(moved),
-                                {.text = content,
-                                 .mode = KeptOf(profile(), snapshot_.config->ledger),
-                                 .floor = FloorOf()},
-                                std::move(done));
+        ledger_->Append(std::move(moved),
+                        {.text = content,
+                         .mode = KeptOf(profile(), snapshot_.config->ledger),
+                         .floor = FloorOf()},
+                        std::move(done));
       },
       Token{}, std::move(record));
   if (appended.ok()) co_return appended;
   co_return Blame(Side::kLedger, policy::Cause::kAuditUnavailable, appended);
+}
+
+// Whether what goes on now can still be recorded; asked before each effect, it takes no lock.
+absl::Status Exchange::CheckLedger() {
+  if (ledger_->open()) return absl::OkStatus();
+  return Blame(Side::kLedger, policy::Cause::kAuditUnavailable, ledger_->status());
 }
 
 // Text that went to a model in another region than the user's is the record of a transfer, which is

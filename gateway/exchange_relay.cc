@@ -115,6 +115,7 @@ Task<absl::Status> Exchange::RelayStream() {
         *read == 0 ? answer_stream_->Finish(out) : answer_stream_->Feed(piece, out);
     answer_bytes_ = answer_stream_->text_bytes();
     if (!out.empty()) {
+      WEIR_CO_RETURN_IF_ERROR(CheckLedger());
       if (absl::Status written = co_await WriteEvents(out); !written.ok()) {
         co_return Blame(Side::kClient, std::move(written));
       }

@@ -68,6 +68,7 @@ class Exchange {
   Task<void> AnswerFailure(const absl::Status& failure, const ApiError& error);
 
   void Enter(Stage stage);
+  absl::Status CheckLedger();
   absl::Status Blame(Side side, absl::Status status);
   absl::Status Blame(Side side, policy::Cause cause, absl::Status status);
   void WatchClient();
@@ -108,6 +109,9 @@ class Exchange {
   Dialect dialect_ = Dialect::kOpenAiChat;
 
   Snapshot snapshot_;
+  // The opening of the ledger that it began with. When that has closed, the exchange is over: the
+  // next opening has recorded it as interrupted.
+  std::shared_ptr<audit::Ledger> ledger_;
   policy::Subject subject_;
   DecodedRequest decoded_;
   const policy::Model* model_ = nullptr;

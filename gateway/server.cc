@@ -30,6 +30,7 @@
 #include "gateway/demo_model.h"
 #include "gateway/exchange.h"
 #include "gateway/http.h"
+#include "gateway/live_ledger.h"
 #include "gateway/log.h"
 #include "gateway/witness_client.h"
 #include "rules/status_macros.h"
@@ -249,6 +250,7 @@ class Server::State {
   Task<void> AcceptAdmin();
   Task<void> ServeAdmin(tcp::socket socket);
   Task<AdminResponse> AnswerAdmin(HttpServerStream& client, HttpRequest& request);
+  void FollowLedger(std::string_view account);
   void CountLedger();
   void CountFleet();
   absl::Status OpenListeners();
@@ -281,7 +283,7 @@ class Server::State {
   const Metrics::Id ledger_unindexed_;
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
 
-  std::unique_ptr<audit::Ledger> ledger_;
+  std::unique_ptr<LiveLedger> ledger_;
   std::unique_ptr<audit::FleetShipper> fleet_;  // none unless configured
   std::unique_ptr<DemoModel> demo_model_;
   std::unique_ptr<asio::ssl::context> server_tls_;
@@ -314,12 +316,13 @@ absl::Status Server::State::Start() {
   if (config_->demo_model) {
     WEIR_ASSIGN_OR_RETURN(demo_model_, DemoModel::Start(config_->demo_listen));
   }
-  WEIR_ASSIGN_OR_RETURN(ledger_, audit::Ledger::Open(config_->ledger));
-  WEIR_ASSIGN_OR_RETURN(desk_, AdminDesk::Open(*ledger_, config_->ledger.dir,
+  WEIR_ASSIGN_OR_RETURN(ledger_, LiveLedger::Open(config_->ledger, metrics_));
+  const LedgerSource ledger = [this] { return ledger_->current(); };
+  WEIR_ASSIGN_OR_RETURN(desk_, AdminDesk::Open(ledger, config_->ledger.dir,
                                                [this] { return snapshot_.load()->config; }));
   if (!config_->witnesses.sites.empty()) {
     WEIR_ASSIGN_OR_RETURN(witnesses_,
-                          WitnessClient::Start(config_->witnesses, *ledger_, config_->ledger.dir,
+                          WitnessClient::Start(config_->witnesses, ledger, config_->ledger.dir,
                                                MakeDial(*client_tls_), witness_metrics_));
   }
   if (!config_->fleet_database.empty()) {
@@ -336,6 +339,7 @@ absl::Status Server::State::Start() {
   }
   asio::co_spawn(admin_io_, AcceptAdmin(), LogLost);
   admin_thread_ = std::thread([this] { admin_io_.run(); });
+  ledger_->Begin([this](std::string_view account) { FollowLedger(account); });
   reload_thread_ = std::thread([this] {
     std::unique_lock lock(reload_mu_);
     const auto called = [this] { return reload_wanted_ || reload_stopped_; };
@@ -371,7 +375,7 @@ absl::Status Server::State::OpenListeners() {
         std::make_unique<Workshop>(Workshop{.shard = i,
                                             .executor = worker->io.get_executor(),
                                             .upstreams = worker->pool,
-                                            .ledger = *ledger_,
+                                            .ledger = ledger_->current(),
                                             .metrics = metrics_,
                                             .ids = ids_,
                                             .current = [this] { return *snapshot_.load(); },
@@ -510,8 +514,19 @@ Task<AdminResponse> Server::State::AnswerAdmin(HttpServerStream& client, HttpReq
       Token{}, std::move(request));
 }
 
+// The ledger has closed itself and was opened again: whoever holds the closed one takes the new.
+// Exchanges that are under way keep theirs, and fail.
+void Server::State::FollowLedger(std::string_view account) {
+  RecordService(fmt::format("The ledger was opened again by itself. {}", account));
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    asio::post(worker->io,
+               [w = worker.get(), ledger = ledger_->current()] { w->workshop->ledger = ledger; });
+  }
+  if (fleet_ != nullptr) fleet_->LookAgain();
+}
+
 void Server::State::CountLedger() {
-  const audit::LedgerStats stats = ledger_->stats();
+  const audit::LedgerStats stats = ledger_->current()->stats();
   metrics_.Set(ledger_open_, stats.open ? 1 : 0);
   metrics_.Set(ledger_records_, static_cast<double>(stats.size));
   metrics_.Set(ledger_queue_, static_cast<double>(stats.queued));
@@ -599,7 +614,7 @@ void Server::State::RecordService(std::string detail) {
   record.kind = audit::RecordKind::kService;
   record.bundle = bundle_digest();
   record.detail = std::move(detail);
-  ledger_->Append(std::move(record), [](const absl::StatusOr<audit::Receipt>&) {});
+  ledger_->current()->Append(std::move(record), [](const absl::StatusOr<audit::Receipt>&) {});
 }
 
 void Server::State::Stop() {
@@ -621,6 +636,7 @@ absl::Status Server::State::Wait() {
   if (reload_thread_.joinable()) reload_thread_.join();
   admin_io_.stop();
   if (admin_thread_.joinable()) admin_thread_.join();
+  if (ledger_ != nullptr) ledger_->End();
   desk_.reset();
   fleet_.reset();
   if (ledger_ == nullptr) return absl::OkStatus();

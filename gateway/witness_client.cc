@@ -55,10 +55,10 @@ WitnessMetrics::WitnessMetrics(Metrics& all, const WitnessPlan& plan) : metrics(
 
 class WitnessClient::State {
  public:
-  State(const WitnessPlan& plan, audit::Ledger& ledger, std::unique_ptr<audit::Reader> reader,
-        Dial dial, const WitnessMetrics& metrics)
-      : ledger_(ledger),
-        reader_(std::move(reader)),
+  State(const WitnessPlan& plan, LedgerSource source, std::string dir, Dial dial,
+        const WitnessMetrics& metrics)
+      : source_(std::move(source)),
+        dir_(std::move(dir)),
         quorum_(std::max<size_t>(1, plan.quorum)),
         metrics_(metrics),
         pool_(std::move(dial), HttpLimits()) {
@@ -77,9 +77,11 @@ class WitnessClient::State {
     if (thread_.joinable()) thread_.join();
   }
 
-  void Start() {
+  absl::Status Start() {
+    WEIR_RETURN_IF_ERROR(FollowLedger());
     asio::co_spawn(io_, Run(), LogLost);
     thread_ = std::thread([this] { io_.run(); });
+    return absl::OkStatus();
   }
   void Finish(std::chrono::milliseconds patience);
 
@@ -100,15 +102,18 @@ class WitnessClient::State {
                                                          const std::string& body);
   absl::Status TakeLine(Witness& witness, std::string_view lines) const;
   absl::Status TakeConflict(Witness& witness, std::string_view body) const;
+  absl::Status FollowLedger();
   bool AimAtNewest();
   void KeepQuorum();
 
-  audit::Ledger& ledger_;
-  const std::unique_ptr<audit::Reader> reader_;
+  const LedgerSource source_;
+  const std::string dir_;
   const size_t quorum_;
   const WitnessMetrics& metrics_;
 
   // Of the client's thread.
+  std::shared_ptr<audit::Ledger> ledger_;
+  std::unique_ptr<audit::Reader> reader_;
   std::vector<Witness> witnesses_;
   std::string note_;  // the checkpoint that the round is about
   audit::Checkpoint target_;
@@ -132,11 +137,12 @@ void WitnessClient::State::Finish(std::chrono::milliseconds patience) {
 
 Task<void> WitnessClient::State::Run() {
   for (;;) {
-    if (AimAtNewest()) {
+    // What cannot be read at this moment is read at a later one.
+    if (FollowLedger().ok() && AimAtNewest()) {
       co_await Round();
       KeepQuorum();
     }
-    const audit::LedgerStats stats = ledger_.stats();
+    const audit::LedgerStats stats = ledger_->stats();
     if (stats.queued == 0 && stats.size == stats.cosigned_size) {
       const std::lock_guard lock(mu_);
       all_cosigned_ = true;
@@ -148,9 +154,19 @@ Task<void> WitnessClient::State::Run() {
   }
 }
 
+// A new opening lacks what the last one was given in its last second, and its files may be others.
+absl::Status WitnessClient::State::FollowLedger() {
+  std::shared_ptr<audit::Ledger> ledger = source_();
+  if (ledger == ledger_) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(reader_, audit::Reader::Open(dir_));
+  ledger_ = std::move(ledger);
+  note_.clear();
+  return absl::OkStatus();
+}
+
 // Whether there is somebody to ask: about a newer checkpoint, or about the last once more.
 bool WitnessClient::State::AimAtNewest() {
-  std::string note = ledger_.last_checkpoint();
+  std::string note = ledger_->last_checkpoint();
   if (note.empty()) return false;
   if (note != note_) {
     const absl::StatusOr<audit::SignedNote> parsed = audit::SignedNote::Parse(note);
@@ -296,7 +312,7 @@ void WitnessClient::State::KeepQuorum() {
     lines += witness.line;
   }
   if (count < quorum_ || count == kept_) return;
-  const absl::Status kept = ledger_.AddCosignatures(note_, lines);
+  const absl::Status kept = ledger_->AddCosignatures(note_, lines);
   if (kept.ok()) {
     kept_ = count;
   } else {
@@ -308,13 +324,12 @@ WitnessClient::WitnessClient(std::unique_ptr<State> state) : state_(std::move(st
 WitnessClient::~WitnessClient() = default;
 
 absl::StatusOr<std::unique_ptr<WitnessClient>> WitnessClient::Start(const WitnessPlan& plan,
-                                                                    audit::Ledger& ledger,
-                                                                    const std::string& dir,
-                                                                    Dial dial,
+                                                                    LedgerSource ledger,
+                                                                    std::string dir, Dial dial,
                                                                     const WitnessMetrics& metrics) {
-  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<audit::Reader> reader, audit::Reader::Open(dir));
-  auto state = std::make_unique<State>(plan, ledger, std::move(reader), std::move(dial), metrics);
-  state->Start();
+  auto state =
+      std::make_unique<State>(plan, std::move(ledger), std::move(dir), std::move(dial), metrics);
+  WEIR_RETURN_IF_ERROR(state->Start());
   return std::unique_ptr<WitnessClient>(new WitnessClient(std::move(state)));
 }
 

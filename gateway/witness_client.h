@@ -18,8 +18,8 @@
 #include <absl/status/statusor.h>
 
 #include "audit/checkpoint.h"
-#include "audit/ledger.h"
 #include "gateway/byte_stream.h"
+#include "gateway/live_ledger.h"
 #include "gateway/metrics.h"
 #include "gateway/upstream.h"
 
@@ -48,10 +48,11 @@ struct WitnessMetrics {
 
 class WitnessClient {
  public:
-  // Reads the open ledger in `dir`; all that is passed by reference must outlive the client.
+  // Reads the open ledger in `dir`, and each later opening of it anew. `metrics` must outlive the
+  // client.
   static absl::StatusOr<std::unique_ptr<WitnessClient>> Start(const WitnessPlan& plan,
-                                                              audit::Ledger& ledger,
-                                                              const std::string& dir, Dial dial,
+                                                              LedgerSource ledger, std::string dir,
+                                                              Dial dial,
                                                               const WitnessMetrics& metrics);
   WitnessClient(const WitnessClient&) = delete;
   WitnessClient& operator=(const WitnessClient&) = delete;

@@ -67,12 +67,12 @@ struct Connection {
   absl::AnyInvocable<void()> abandon;
 };
 
-// What the exchanges of one thread share. Everything here outlives every exchange.
+// What the exchanges of one thread share. All that is referred to outlives every exchange.
 struct Workshop {
   int shard;
   Executor executor;
   UpstreamPool& upstreams;
-  audit::Ledger& ledger;
+  std::shared_ptr<audit::Ledger> ledger;  // to pin for the next exchange, as `current` is
   Metrics& metrics;
   const ExchangeMetrics& ids;
   std::function<Snapshot()> current;  // the snapshot to pin for the next exchange

@@ -96,7 +96,7 @@ class AdminDeskTest : public testing::Test {
 
   const audit::Scratch scratch_{audit::Scratch::Memory()};
   Config config_;
-  std::unique_ptr<audit::Ledger> ledger_;
+  std::shared_ptr<audit::Ledger> ledger_;
   std::unique_ptr<audit::Reader> reader_;
 };
 
@@ -287,10 +287,12 @@ TEST_F(AdminDeskTest, AFullQueueIs503AndWaitingQuestionsAreAnsweredAtTheEnd) {
   auto config = std::make_shared<const Config>(config_);
   std::promise<void> gate;
   const std::shared_future<void> open = gate.get_future().share();
-  std::unique_ptr<AdminDesk> desk = AdminDesk::Open(*ledger_, scratch_.dir(), [config, open] {
-                                      open.wait();
-                                      return config;
-                                    }).value();
+  std::unique_ptr<AdminDesk> desk = AdminDesk::Open([this] { return ledger_; }, scratch_.dir(),
+                                                    [config, open] {
+                                                      open.wait();
+                                                      return config;
+                                                    })
+                                        .value();
   // Two threads take one question each and stop at the gate; the others wait in the queue.
   std::vector<std::future<int>> answers;
   const auto ask = [&] {

@@ -225,7 +225,7 @@ class ExchangeTest : public testing::Test {
     files.emplace(audit::FaultPlan{.fail_at = faults.ledger, .error = SQLITE_IOERR_WRITE});
     options.vfs = audit::FaultVfs::Name();
     options.content = audit::ContentMode::kEncrypted;
-    absl::StatusOr<std::unique_ptr<audit::Ledger>> ledger = audit::Ledger::Open(options);
+    absl::StatusOr<std::shared_ptr<audit::Ledger>> ledger = audit::Ledger::Open(options);
     if (!ledger.ok() && faults.ledger >= 0) {  // It never opened: nothing could be served.
       outcome.finished = outcome.report.ok = true;
       outcome.ledger_calls = files->calls();
@@ -264,7 +264,7 @@ class ExchangeTest : public testing::Test {
       Workshop workshop{.shard = 0,
                         .executor = io.get_executor(),
                         .upstreams = pool,
-                        .ledger = **ledger,
+                        .ledger = *ledger,
                         .metrics = metrics,
                         .ids = ids,
                         .current = [this] { return snapshot_; },

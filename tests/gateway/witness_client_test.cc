@@ -146,7 +146,9 @@ class WitnessClientTest : public ::testing::Test {
   void Start() {
     metrics_ = std::make_unique<Metrics>(1);
     ids_ = std::make_unique<WitnessMetrics>(*metrics_, plan_);
-    client_ = WitnessClient::Start(plan_, *ledger_, scratch_.dir(), MakeDial(tls_), *ids_).value();
+    client_ = WitnessClient::Start(
+                  plan_, [this] { return ledger_; }, scratch_.dir(), MakeDial(tls_), *ids_)
+                  .value();
   }
   void Append(int records) {
     for (int i = 0; i < records; ++i) ASSERT_TRUE(AppendAndWait(*ledger_, ServiceRecord("x")).ok());
@@ -173,7 +175,7 @@ class WitnessClientTest : public ::testing::Test {
 
   const audit::Scratch scratch_{audit::Scratch::Memory()};
   asio::ssl::context tls_{asio::ssl::context::tls_client};
-  std::unique_ptr<audit::Ledger> ledger_;
+  std::shared_ptr<audit::Ledger> ledger_;
   std::string log_;
   std::vector<std::unique_ptr<Site>> sites_;
   WitnessPlan plan_;
