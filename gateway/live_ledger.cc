@@ -16,6 +16,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLookEvery{250};
 constexpr milliseconds kPauseMax{5'000};
 
+// Whether opening the ledger again is of no use before a person has looked.
+bool NeedsPerson(const absl::Status& status) {
+  return !absl::IsUnavailable(status) && !absl::IsResourceExhausted(status);
+}
+
 std::string Text(const absl::Status& status) {
   return std::string(status.message());
 }
@@ -95,21 +100,34 @@ milliseconds LiveLedger::Look() {
   if (closed_at_ == Clock::time_point::max()) {
     closed_at_ = Clock::now();
     pause_ = kLookEvery;
-    Say("It is opened again by itself when that has passed.");
     LogError("ledger.closed", {{"why", Text(closed)}});
+    Say("It is opened again by itself as soon as that has passed.");
   }
+  if (NeedsPerson(closed)) return StayClosed("");
   ledger_->Close().IgnoreError();  // why it closed is known; its lock and files are let go
-  absl::StatusOr<std::unique_ptr<audit::Ledger>> opened = audit::Ledger::Open(options_);
+  absl::StatusOr<std::shared_ptr<audit::Ledger>> opened = audit::Ledger::Open(options_);
   if (opened.ok()) {
     TakeOpened(*std::move(opened), closed);
     return kLookEvery;
   }
   metrics_.Increment(0, failed_count_);
+  const std::string failure =
+      fmt::format("The attempt to open it again ended with: {}.", Text(opened.status()));
   LogError("ledger.not_opened", {{"why", Text(opened.status())}});
-  Say(fmt::format(
-      "It is opened again by itself when that has passed; the last attempt ended with: {}.",
-      Text(opened.status())));
+  if (NeedsPerson(opened.status())) return StayClosed(failure + " ");
+  Say(fmt::format("{} It goes on by itself as soon as that has passed.", failure));
   return std::exchange(pause_, std::min(2 * pause_, kPauseMax));
+}
+
+milliseconds LiveLedger::StayClosed(std::string_view account) {
+  needs_person_ = true;
+  metrics_.Set(needs_person_gauge_, 1);
+  LogError("ledger.needs_person", {{"why", Text(status())}});
+  Say(
+      fmt::format("{}A person has to look: run `weir audit verify --dir {}`, do what it says, and "
+                  "start the gateway again.",
+                  account, options_.dir));
+  return kLookEvery;
 }
 
 void LiveLedger::TakeOpened(std::shared_ptr<audit::Ledger> ledger, const absl::Status& closed) {

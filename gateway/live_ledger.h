@@ -64,6 +64,7 @@ class LiveLedger {
   void Run();
   // After how long to look again.
   std::chrono::milliseconds Look();
+  std::chrono::milliseconds StayClosed(std::string_view account);
   void TakeOpened(std::shared_ptr<audit::Ledger> ledger, const absl::Status& closed);
   void Say(std::string next);
 
