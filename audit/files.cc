@@ -138,7 +138,10 @@ absl::Status FileWatch::CheckIdentity() const {
     struct stat found {};
     if (::stat(file.path.c_str(), &found) != 0) {
       return absl::UnavailableError(
-          Concat(file.path, " was deleted or moved away: put it back as it was"));
+          Concat(file.path,
+                 " was deleted or moved away: put it back as it was; what was deleted "
+                 "can be copied from /proc/",
+                 ::getpid(), "/fd while this process runs"));
     }
     if (found.st_dev != file.device || found.st_ino != file.inode) {
       return absl::UnavailableError(

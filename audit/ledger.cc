@@ -41,6 +41,7 @@ int64_t PeriodOf(SegmentPeriod period, int64_t time_us) {
 //
 // Queue is Append(), on the caller's thread. A crash there leaves nothing: nobody was told. From
 // TakeBatch() on, everything happens in this order on the writer's thread.
+// NOLINTNEXTLINE(readability-function-size): the straight line
 void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   // What was asked of stored content is decided now, and is a batch of its own.
   if (batch.front().order != nullptr) {
@@ -529,8 +530,7 @@ Ledger::~Ledger() {
   Close().IgnoreError();
 }
 
-absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const LedgerOptions& options,
-                                                     const Ledger* before) {
+absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const LedgerOptions& options, Ledger* before) {
   absl::StatusOr<std::unique_ptr<Writer>> writer =
       Writer::Open(options, before != nullptr ? before->writer_.get() : nullptr);
   if (!writer.ok()) return writer.status();

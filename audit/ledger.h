@@ -152,10 +152,12 @@ class Ledger {
   // says what to do: kDataLoss when the store contradicts its last checkpoint, kUnavailable when
   // another process has it open or there is no room.
   //
-  // With `before`, a ledger of the same options that has closed, nothing is created, what is absent
-  // is kUnavailable, and kDataLoss is also whatever does not hold all that `before` acknowledged.
+  // With `before`, a ledger of the same options that has closed itself, nothing is created, what is
+  // absent is kUnavailable, and kDataLoss is also whatever does not hold all that `before`
+  // acknowledged. Its files are let go when they are where they were: what was deleted can until
+  // then be copied from where the kernel keeps it.
   static absl::StatusOr<std::unique_ptr<Ledger>> Open(const LedgerOptions& options,
-                                                      const Ledger* before = nullptr);
+                                                      Ledger* before = nullptr);
 
   Ledger(const Ledger&) = delete;  // There is one writer.
   Ledger& operator=(const Ledger&) = delete;

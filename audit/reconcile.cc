@@ -23,9 +23,10 @@ constexpr std::string_view kRestore =
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const LedgerOptions& options,
-                                                                     const Writer* before) {
+                                                                     Writer* before) {
   std::unique_ptr<Writer> writer(new Writer(options));
   absl::Status present = before != nullptr ? writer->CheckPresence() : MakeDirectory(options.dir);
+  if (present.ok() && before != nullptr) present = before->LetGo();
   if (!present.ok()) return present;
   absl::StatusOr<FileLock> lock = FileLock::Take(writer->Path("ledger.lock"));
   if (!lock.ok()) return lock.status();
@@ -57,6 +58,18 @@ absl::Status Ledger::Writer::CheckPresence() const {
                                          " is missing: put back the ledger's folder, "
                                          "or mount the disk that it is on"));
   }
+  return absl::OkStatus();
+}
+
+// What was deleted is not lost as long as it is held open; and of what stands in its place, SQLite
+// might already destroy a part by opening it. So nothing is let go before all is where it was.
+absl::Status Ledger::Writer::LetGo() {
+  {
+    const std::lock_guard lock(mu_);
+    if (closing_) return absl::OkStatus();
+  }
+  if (absl::Status status = watch_.CheckIdentity(); !status.ok()) return status;
+  Close().IgnoreError();  // why it closed is known
   return absl::OkStatus();
 }
 
@@ -131,9 +144,10 @@ absl::Status Ledger::Writer::LoadKey() {
 
 absl::Status Ledger::Writer::OpenStore() {
   const std::string path = Path("ledger.db");
-  if (!FileExists(path) && FileExists(Path("ledger.checkpoint"))) {
-    return absl::DataLossError(
-        Concat(path, " is missing though ledger.checkpoint says that there was one; ", kRestore));
+  // SQLite takes the log that belongs to an empty store for a leftover, and deletes it.
+  if (FileBytes(path).value_or(0) == 0 && FileExists(Path("ledger.checkpoint"))) {
+    return absl::DataLossError(Concat(
+        path, " is missing or empty though ledger.checkpoint says that there was one; ", kRestore));
   }
   absl::StatusOr<Database> db = Database::OpenWriter(path, options_.vfs);
   if (!db.ok()) return db.status();

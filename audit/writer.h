@@ -34,8 +34,7 @@ inline constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
 
 class Ledger::Writer {
  public:
-  static absl::StatusOr<std::unique_ptr<Writer>> Open(const LedgerOptions& options,
-                                                      const Writer* before);
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(const LedgerOptions& options, Writer* before);
 
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -103,6 +102,7 @@ class Ledger::Writer {
 
   // What Open does, in this order (reconcile.cc).
   absl::Status CheckPresence() const;
+  absl::Status LetGo();
   absl::Status LoadKey();
   absl::Status OpenStore();
   absl::Status PrepareErasures();

@@ -16,11 +16,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLookEvery{250};
 constexpr milliseconds kPauseMax{5'000};
 
-// Whether opening the ledger again is of no use before a person has looked.
-bool NeedsPerson(const absl::Status& status) {
-  return !absl::IsUnavailable(status) && !absl::IsResourceExhausted(status);
-}
-
 std::string Text(const absl::Status& status) {
   return std::string(status.message());
 }
@@ -103,9 +98,9 @@ milliseconds LiveLedger::Look() {
     LogError("ledger.closed", {{"why", Text(closed)}});
     Say("It is opened again by itself as soon as that has passed.");
   }
-  if (NeedsPerson(closed)) return StayClosed("");
-  ledger_->Close().IgnoreError();  // why it closed is known; its lock and files are let go
-  absl::StatusOr<std::shared_ptr<audit::Ledger>> opened = audit::Ledger::Open(options_);
+  if (audit::NeedsPerson(closed)) return StayClosed("");
+  absl::StatusOr<std::shared_ptr<audit::Ledger>> opened =
+      audit::Ledger::Open(options_, ledger_.get());
   if (opened.ok()) {
     TakeOpened(*std::move(opened), closed);
     return kLookEvery;
@@ -114,7 +109,7 @@ milliseconds LiveLedger::Look() {
   const std::string failure =
       fmt::format("The attempt to open it again ended with: {}.", Text(opened.status()));
   LogError("ledger.not_opened", {{"why", Text(opened.status())}});
-  if (NeedsPerson(opened.status())) return StayClosed(failure + " ");
+  if (audit::NeedsPerson(opened.status())) return StayClosed(failure + " ");
   Say(fmt::format("{} It goes on by itself as soon as that has passed.", failure));
   return std::exchange(pause_, std::min(2 * pause_, kPauseMax));
 }

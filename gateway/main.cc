@@ -98,8 +98,10 @@ class Signals {
     sigemptyset(&set_);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set_, signal);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    // Writing to a peer that has gone is an error of that write, and nothing else.
+    // Writing to a peer that has gone, or beyond a limit of the process, is an error of that write,
+    // and nothing else.
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
     thread_ = std::thread([this] { Obey(); });
   }
   Signals(const Signals&) = delete;

@@ -75,7 +75,7 @@ export function get(url, headers = {}) {
   });
 }
 
-export function configText({port, adminPort, folder, upstreamUrl, demoPort, extra = '', packs, threads = 2}) {
+export function configText({port, adminPort, folder, upstreamUrl, demoPort, extra = '', audit = '', packs, threads = 2}) {
   const base = upstreamUrl ?? `http://127.0.0.1:${demoPort}/v1`;
   return `listen: 127.0.0.1:${port}
 admin: {listen: 127.0.0.1:${adminPort}}
@@ -91,7 +91,7 @@ apps:
   - {id: app-error, key_env: WEIR_E2E_KEY_ERROR, profile: e2e-error}
 rules: {packs: [${(packs ?? ['tests/e2e/packs/e2e.yaml']).join(', ')}]}
 profiles: [tests/e2e/profiles]
-audit: {dir: ${folder}/audit, durability: strict, content: digest}
+audit: {dir: ${folder}/audit, durability: strict, content: digest${audit}}
 ${extra}`;
 }
 
@@ -123,13 +123,14 @@ export class Gateway {
   // Returns when the gateway is ready; throws what it said if it ended instead.
   async spawn() {
     this.log = '';
+    this.code = undefined;
     this.child = spawn(weirProgram, ['serve', '--config', this.configFile],
-        {cwd: root, env: {...process.env, ...environment}, stdio: ['ignore', 'pipe', 'pipe']});
+        {cwd: root, env: {...process.env, ...environment, ...this.options.env}, stdio: ['ignore', 'pipe', 'pipe']});
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding('utf8');
       stream.on('data', (text) => this.log += text);
     }
-    this.ended = new Promise((resolve) => this.child.once('exit', (code, signal) => {
+    this.ended = new Promise((resolve) => this.child.once('close', (code, signal) => {
       this.code = code;
       this.signal = signal;
       resolve({code, signal});

@@ -268,10 +268,10 @@ INSTANTIATE_TEST_SUITE_P(
                },
                absl::StatusCode::kDataLoss, "the last 5 are lost, or the store was rolled back"},
         Damage{"StoreGone", [](const Scratch& scratch) { fs::remove(scratch.Path("ledger.db")); },
-               absl::StatusCode::kDataLoss, "ledger.db is missing"},
+               absl::StatusCode::kDataLoss, "ledger.db is missing or empty"},
         Damage{"StoreEmptied",
                [](const Scratch& scratch) { fs::resize_file(scratch.Path("ledger.db"), 0); },
-               absl::StatusCode::kDataLoss, "10 are lost"},
+               absl::StatusCode::kDataLoss, "ledger.db is missing or empty"},
         Damage{"StoreIsNoDatabase",
                [](const Scratch& scratch) {
                  std::ofstream(scratch.Path("ledger.db")) << std::string(9'000, 'x');
