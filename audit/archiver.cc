@@ -40,6 +40,15 @@ void Archiver::Look() {
   wake_.notify_all();
 }
 
+void Archiver::Rest(bool rests) {
+  {
+    const std::lock_guard lock(mu_);
+    if (rests_ == rests) return;
+    rests_ = rests;
+  }
+  wake_.notify_all();
+}
+
 std::optional<Archiver::Finished> Archiver::Take() {
   const std::lock_guard lock(mu_);
   std::optional<Finished> taken = std::exchange(finished_, std::nullopt);
@@ -62,7 +71,7 @@ void Archiver::Run() {
   uint64_t next = 0;  // segments before this one have been handed out
   std::unique_lock lock(mu_);
   while (!closing_) {
-    wake_.wait(lock, [this] { return closing_ || (look_ && !finished_.has_value()); });
+    wake_.wait(lock, [this] { return closing_ || (look_ && !rests_ && !finished_.has_value()); });
     if (closing_) return;
     look_ = false;
     lock.unlock();

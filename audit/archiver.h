@@ -43,6 +43,8 @@ class Archiver {
 
   // Says that segments may be there that have no archive.
   void Look();
+  // While it rests it begins no archive.
+  void Rest(bool rests);
   // The next archive; the one after it is begun when this one has been taken and stored.
   std::optional<Finished> Take();
   // OK, or why the last attempt failed.
@@ -61,6 +63,7 @@ class Archiver {
   // Guarded by mu_.
   std::condition_variable wake_;
   bool look_ = false;
+  bool rests_ = false;
   bool closing_ = false;
   std::optional<Finished> finished_;
   absl::Status status_;

@@ -306,7 +306,7 @@ absl::Status Ledger::Writer::CompleteErasures() {
     batch.push_back(
         {.order = std::make_unique<Order>(order), .done = [](const absl::StatusOr<Receipt>&) {}});
     AppendBatch(batch);
-    if (absl::Status status = this->status(); !status.ok()) return status;
+    if (closed()) return status();
     kept = KeptOf(order);
     if (!kept.ok()) return kept.status();
     if (kept->has_value()) next = std::min(next, (*kept)->first);
@@ -321,6 +321,7 @@ absl::Status Ledger::Writer::EmptyLog(bool last) {
   if (!log_is_tainted_ || (!last && now < empty_log_at_)) return absl::OkStatus();
   absl::StatusOr<bool> emptied = db_.EmptyLog(last ? kEmptyWaitLastMs : kEmptyWaitMs);
   if (!emptied.ok()) return emptied.status();
+  if (absl::Status status = watch_.RememberDatabase(); !status.ok()) return status;
   log_is_tainted_ = !*emptied;
   empty_log_at_ = now + kEmptyAgain;
   if (*emptied) {

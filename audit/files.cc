@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <sstream>
 #include <system_error>
@@ -19,6 +20,16 @@ namespace {
 absl::Status Failed(std::string_view what, const std::string& path, int error) {
   return absl::UnavailableError(
       Concat("cannot ", what, " ", path, ": ", std::generic_category().message(error)));
+}
+
+std::atomic<const FileHook*> g_hook = nullptr;
+
+// Whether the call may be made; errno says why not.
+bool May(FileCall call, const std::string& path, std::string_view detail = {}) {
+  const FileHook* const hook = g_hook.load(std::memory_order_acquire);
+  if (hook == nullptr) return true;
+  errno = hook->before(call, path, detail);
+  return errno == 0;
 }
 
 class File {
@@ -43,11 +54,32 @@ std::string Parent(const std::string& path) {
 
 absl::Status SyncDirectory(const std::string& path) {
   const File dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (dir.fd() < 0 || ::fsync(dir.fd()) != 0) return Failed("sync", path, errno);
+  if (dir.fd() < 0 || !May(FileCall::kSyncDirectory, path) || ::fsync(dir.fd()) != 0) {
+    return Failed("sync", path, errno);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteAndSync(const std::string& path, std::string_view text, mode_t mode) {
+  if (!May(FileCall::kCreate, path)) return Failed("create", path, errno);
+  const File file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (file.fd() < 0) return Failed("create", path, errno);
+  for (std::string_view rest = text; !rest.empty();) {
+    if (!May(FileCall::kWrite, path, rest)) return Failed("write", path, errno);
+    const ssize_t written = ::write(file.fd(), rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return Failed("write", path, errno);
+    rest.remove_prefix(static_cast<size_t>(written));
+  }
+  if (!May(FileCall::kSync, path) || ::fsync(file.fd()) != 0) return Failed("sync", path, errno);
   return absl::OkStatus();
 }
 
 }  // namespace
+
+void HookFiles(const FileHook* hook) {
+  g_hook.store(hook, std::memory_order_release);
+}
 
 absl::Status MakeDirectory(const std::string& path) {
   struct stat found {};
@@ -59,7 +91,10 @@ absl::Status MakeDirectory(const std::string& path) {
   if (const std::string parent = Parent(path); parent != path) {
     if (absl::Status status = MakeDirectory(parent); !status.ok()) return status;
   }
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Failed("create", path, errno);
+  if (!May(FileCall::kMakeDirectory, path) ||
+      (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)) {
+    return Failed("create", path, errno);
+  }
   return SyncDirectory(Parent(path));
 }
 
@@ -74,8 +109,30 @@ std::optional<uint64_t> FileBytes(const std::string& path) {
 }
 
 absl::Status RemoveFile(const std::string& path) {
-  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  if (May(FileCall::kRemove, path) && (::unlink(path.c_str()) == 0 || errno == ENOENT)) {
+    return absl::OkStatus();
+  }
   return Failed("remove", path, errno);
+}
+
+std::optional<uint64_t> FreeBytes(const std::string& path) {
+  const FileHook* const hook = g_hook.load(std::memory_order_acquire);
+  if (hook != nullptr && hook->free_bytes) return hook->free_bytes();
+  struct statvfs space {};
+  if (::statvfs(path.c_str(), &space) != 0) return std::nullopt;
+  return uint64_t{space.f_bavail} * space.f_frsize;
+}
+
+absl::Status SetFileRoom(const std::string& path, uint64_t bytes) {
+  if (!May(FileCall::kResize, path)) return Failed("resize", path, errno);
+  const File file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (file.fd() < 0) return Failed("create", path, errno);
+  const auto length = static_cast<off_t>(bytes);
+  if (bytes < FileBytes(path).value_or(0) || bytes == 0) {
+    return ::ftruncate(file.fd(), length) == 0 ? absl::OkStatus() : Failed("cut", path, errno);
+  }
+  const int error = ::posix_fallocate(file.fd(), 0, length);
+  return error == 0 ? absl::OkStatus() : Failed("find room for", path, error);
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
@@ -91,19 +148,14 @@ absl::Status WriteFileDurably(const std::string& path, std::string_view text, mo
   const std::string fresh = path + ".new";
   // One left behind by a crash may be read-only.
   if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) return Failed("replace", fresh, errno);
-  {
-    const File file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-    if (file.fd() < 0) return Failed("create", fresh, errno);
-    for (std::string_view rest = text; !rest.empty();) {
-      const ssize_t written = ::write(file.fd(), rest.data(), rest.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return Failed("write", fresh, errno);
-      rest.remove_prefix(static_cast<size_t>(written));
-    }
-    if (::fsync(file.fd()) != 0) return Failed("sync", fresh, errno);
+  absl::Status status = WriteAndSync(fresh, text, mode);
+  if (status.ok() &&
+      (!May(FileCall::kRename, fresh, path) || ::rename(fresh.c_str(), path.c_str()) != 0)) {
+    status = Failed("replace", path, errno);
   }
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return Failed("replace", path, errno);
-  return SyncDirectory(Parent(path));
+  if (status.ok()) return SyncDirectory(Parent(path));
+  ::unlink(fresh.c_str());  // a part of it would take room that the disk may not have
+  return status;
 }
 
 absl::StatusOr<FileLock> FileLock::Take(const std::string& path) {
@@ -120,52 +172,6 @@ absl::StatusOr<FileLock> FileLock::Take(const std::string& path) {
 
 FileLock::~FileLock() {
   if (fd_ >= 0) ::close(fd_);
-}
-
-absl::StatusOr<FileWatch> FileWatch::Begin(std::vector<std::string> paths) {
-  FileWatch watch;
-  for (std::string& path : paths) {
-    struct stat found {};
-    if (::stat(path.c_str(), &found) != 0) return Failed("find", path, errno);
-    watch.files_.push_back({std::move(path), found.st_dev, found.st_ino});
-  }
-  return watch;
-}
-
-absl::Status FileWatch::CheckIdentity() const {
-  // The process holds the files open, so their inode numbers cannot be given to others.
-  for (const Identity& file : files_) {
-    struct stat found {};
-    if (::stat(file.path.c_str(), &found) != 0) {
-      return absl::UnavailableError(
-          Concat(file.path,
-                 " was deleted or moved away: put it back as it was; what was deleted "
-                 "can be copied from /proc/",
-                 ::getpid(), "/fd while this process runs"));
-    }
-    if (found.st_dev != file.device || found.st_ino != file.inode) {
-      return absl::UnavailableError(
-          Concat(file.path, " was replaced by another file: put it back as it was"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status FileWatch::CheckSpace(uint64_t free_bytes_min) const {
-  if (files_.empty()) return absl::OkStatus();
-  struct statvfs space {};
-  const std::string& path = files_.front().path;
-  if (::statvfs(path.c_str(), &space) != 0) {
-    if (absl::Status status = CheckIdentity(); !status.ok()) return status;
-    return absl::UnavailableError(Concat("cannot tell the free space of the disk of ", path));
-  }
-  const uint64_t free_bytes = uint64_t{space.f_bavail} * space.f_frsize;
-  if (free_bytes < free_bytes_min) {
-    return absl::UnavailableError(Concat("the disk of ", path, " has ", free_bytes,
-                                         " bytes left, less than the ", free_bytes_min,
-                                         " that are kept free"));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace weir::audit

@@ -19,20 +19,23 @@ using std::chrono::milliseconds;
 
 // From a record's commit to the signing of a checkpoint that covers it; the promise is a second.
 constexpr milliseconds kCheckpointDelay(900);
-// How often an idle writer looks whether its files are still there.
-constexpr milliseconds kTendEvery(1'000);
+// How often the writer looks at all of its files and at the room on its disk, traffic or not; what
+// happened to them is to be noticed within a second.
+constexpr milliseconds kLookEvery(400);
 // Pages of the write-ahead log (4 KiB each) after which they are moved into the database.
 constexpr int kLogPagesMax = 4'096;
 constexpr size_t kBatchBytesMax = 8U << 20;
 // How long who asked for an erasure waits for readers to leave the log.
 constexpr milliseconds kErasedWait(10'000);
 
-// The period that a time lies in, as a number that grows.
-int64_t PeriodOf(SegmentPeriod period, int64_t time_us) {
+// When the period that a time lies in is over.
+int64_t PeriodEnd(SegmentPeriod period, int64_t time_us) {
   static const absl::TimeZone kChina = absl::FixedTimeZone(8 * 60 * 60);
   const absl::Time time = absl::FromUnixMicros(time_us);
-  return period == SegmentPeriod::kDay ? absl::ToCivilDay(time, kChina) - absl::CivilDay()
-                                       : absl::ToCivilMonth(time, kChina) - absl::CivilMonth();
+  const absl::Time end = period == SegmentPeriod::kDay
+                             ? absl::FromCivil(absl::ToCivilDay(time, kChina) + 1, kChina)
+                             : absl::FromCivil(absl::ToCivilMonth(time, kChina) + 1, kChina);
+  return absl::ToUnixMicros(end);
 }
 
 }  // namespace
@@ -43,6 +46,9 @@ int64_t PeriodOf(SegmentPeriod period, int64_t time_us) {
 // TakeBatch() on, everything happens in this order on the writer's thread.
 // NOLINTNEXTLINE(readability-function-size): the straight line
 void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
+  if (ballast_.low()) RefuseBeginnings(batch);
+  if (batch.empty()) return;
+
   // What was asked of stored content is decided now, and is a batch of its own.
   if (batch.front().order != nullptr) {
     if (absl::Status status = Decide(batch.front()); !status.ok()) {
@@ -84,7 +90,6 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
   // Commit: one transaction, one fsync. A crash inside leaves all of the batch or nothing; what it
   // leaves is found at Open, beyond the last checkpoint, and recorded as recovered.
   const Clock::time_point begin = Clock::now();
-  if (status.ok()) status = watch_.CheckSpace(options_.free_bytes_min);
   if (status.ok()) status = Commit(batch, first_seq, time_us);
   // The files may have been deleted meanwhile, and the fsync gone to nowhere.
   if (status.ok()) status = watch_.CheckIdentity();
@@ -97,12 +102,7 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
     checkpoint_due_ = std::min(checkpoint_due_, end + kCheckpointDelay);
     if (end >= checkpoint_due_) status = SignCheckpoint();
   }
-  if (status.ok()) {
-    const std::lock_guard lock(mu_);
-    acknowledged_ = tree_;
-  } else {
-    Shut(status);
-  }
+  status.ok() ? Acknowledge() : Shut(status);
 
   // Reply: from here on somebody relies on the records. Who asked for an erasure waits until the
   // log is empty.
@@ -115,6 +115,11 @@ void Ledger::Writer::AppendBatch(std::vector<Pending>& batch) {
       batch[i].done(this->status());
     }
   }
+}
+
+void Ledger::Writer::Acknowledge() {
+  const std::lock_guard lock(mu_);
+  acknowledged_ = tree_;
 }
 
 absl::Status Ledger::Writer::Commit(const std::vector<Pending>& batch, uint64_t first_seq,
@@ -206,9 +211,9 @@ absl::Status Ledger::Writer::SignCheckpoint() {
   if (relaxed) {
     if (absl::Status status = db_.Execute("PRAGMA synchronous=NORMAL"); !status.ok()) return status;
   }
-  if (absl::Status status = WriteFileDurably(Path("ledger.checkpoint"), note, 0600); !status.ok()) {
-    return status;
-  }
+  absl::Status written = WriteFileDurably(Path("ledger.checkpoint"), note, 0600);
+  if (written.ok()) written = watch_.RememberCheckpoint();
+  if (!written.ok()) return written;
   checkpoint_size_ = checkpoint.size;
   checkpoint_due_ = Clock::time_point::max();
   const std::lock_guard lock(mu_);
@@ -234,6 +239,11 @@ absl::Status Ledger::Writer::WriteCosignatures() {
 
 // What the writer does between batches and when nothing comes.
 absl::Status Ledger::Writer::TendStore() {
+  if (Clock::now() >= look_at_) {
+    look_at_ = Clock::now() + kLookEvery;
+    ballast_.Tend();
+    NoteRoom();
+  }
   if (Clock::now() >= checkpoint_due_) {
     if (absl::Status status = SignCheckpoint(); !status.ok()) return status;
   }
@@ -241,7 +251,9 @@ absl::Status Ledger::Writer::TendStore() {
     if (absl::Status status = CloseSegment(); !status.ok()) return status;
   }
   if (db_.LogPages() > kLogPagesMax) {
-    if (absl::Status status = db_.MoveLog(); !status.ok()) return status;
+    absl::Status status = db_.MoveLog();
+    if (status.ok()) status = watch_.RememberDatabase();
+    if (!status.ok()) return status;
   }
   if (absl::Status status = TendArchives(); !status.ok()) return status;
   if (absl::Status status = CompleteErasures(); !status.ok()) return status;
@@ -250,14 +262,43 @@ absl::Status Ledger::Writer::TendStore() {
   if (words_ == nullptr || !words_->erasing()) {
     if (absl::Status status = EmptyLog(/*last=*/false); !status.ok()) return status;
   }
-  return watch_.CheckIdentity();
+  return watch_.RememberLog(db_.LogPages());
 }
 
-bool Ledger::Writer::SegmentIsOver(int64_t time_us) const {
+// Before anything is written: whether the files are what the writer left, and there is room.
+absl::Status Ledger::Writer::CheckFiles() {
+  ballast_.MakeRoom();
+  return Clock::now() >= look_at_ ? watch_.Look() : watch_.CheckUntouched();
+}
+
+void Ledger::Writer::NoteRoom() {
+  // Archives take room before they give any.
+  archiver_->Rest(ballast_.low());
+  const std::lock_guard lock(mu_);
+  low_ = ballast_.status();
+  stats_.low = ballast_.low();
+  stats_.free_bytes = ballast_.free_bytes();
+  stats_.ballast_bytes = ballast_.bytes();
+}
+
+// While the disk is low, what room there is belongs to what was begun.
+void Ledger::Writer::RefuseBeginnings(std::vector<Pending>& batch) {
+  NoteRoom();
+  std::erase_if(batch, [this](Pending& pending) {
+    const bool stands_alone =
+        (pending.kind == RecordKind::kAnswer || pending.kind == RecordKind::kFailure) &&
+        !open_exchanges_.contains(pending.exchange);
+    if (pending.kind != RecordKind::kPrompt && !stands_alone) return false;
+    pending.done(ballast_.status());
+    return true;
+  });
+}
+
+bool Ledger::Writer::SegmentIsOver(int64_t time_us) {
   const SegmentSpan& segment = segment_.span();
-  return segment.count == kSegmentRecords ||
-         (segment.count > 0 && PeriodOf(options_.segment_period, time_us) >
-                                   PeriodOf(options_.segment_period, segment.last_us));
+  if (segment.count == 0) return false;
+  if (!period_end_us_) period_end_us_ = PeriodEnd(options_.segment_period, segment.last_us);
+  return segment.count == kSegmentRecords || time_us >= *period_end_us_;
 }
 
 // A segment ends under a checkpoint over exactly its end, so that it can be verified alone. Where
@@ -294,6 +335,7 @@ absl::Status Ledger::Writer::CloseSegment() {
   sql_.insert_segment.Bind(4, span.first_us);
   sql_.insert_segment.Bind(5, span.last_us);
   if (absl::Status status = sql_.insert_segment.Run(); !status.ok()) return status;
+  period_end_us_.reset();
   for (const IndexPage& page : segment_.Finish()) {
     sql_.insert_page.Bind(1, page.id);
     sql_.insert_page.BindBlob(2, page.bytes);
@@ -311,7 +353,8 @@ absl::Status Ledger::Writer::CloseSegment() {
 
 absl::Status Ledger::Writer::TendWords() {
   if (words_ == nullptr) return absl::OkStatus();
-  if (absl::Status status = words_->Tend(); !status.ok()) return status;
+  const absl::Status tended = ballast_.low() ? words_->TendErased() : words_->Tend();
+  if (!tended.ok()) return tended;
   log_is_tainted_ = log_is_tainted_ || words_->erasing();
   const std::lock_guard lock(mu_);
   stats_.unindexed_contents = words_->behind();
@@ -321,22 +364,33 @@ absl::Status Ledger::Writer::TendWords() {
 void Ledger::Writer::Run() {
   std::vector<Pending> batch;
   while (TakeBatch(batch)) {
+    if (absl::Status status = CheckFiles(); !status.ok()) {
+      Shut(status);
+      for (Pending& pending : batch) pending.done(this->status());
+      return;
+    }
     // Where nobody waits for a commit, cosignatures need not wait for a checkpoint.
     absl::Status tended = batch.empty() ? WriteCosignatures() : absl::OkStatus();
     if (!batch.empty()) AppendBatch(batch);
     batch.clear();
-    if (!status().ok()) return;
+    if (closed()) return;
     tended.Update(TendStore());
     if (!tended.ok()) return Shut(tended);
   }
-  // Closing: everything that was queued has been committed.
-  if (absl::Status status = WriteCosignatures(); !status.ok()) return Shut(status);
+  if (absl::Status status = Finish(); !status.ok()) Shut(status);
+}
+
+// Closing: everything that was queued has been committed.
+absl::Status Ledger::Writer::Finish() {
+  if (absl::Status status = CheckFiles(); !status.ok()) return status;
+  if (absl::Status status = WriteCosignatures(); !status.ok()) return status;
   do {
-    if (absl::Status status = TendWords(); !status.ok()) return Shut(status);
+    if (absl::Status status = TendWords(); !status.ok()) return status;
   } while (words_ != nullptr && words_->erasing());
-  if (absl::Status status = EmptyLog(/*last=*/true); !status.ok()) return Shut(status);
-  if (tree_.size() == checkpoint_size_) return;
-  if (absl::Status status = SignCheckpoint(); !status.ok()) Shut(status);
+  if (absl::Status status = EmptyLog(/*last=*/true); !status.ok()) return status;
+  if (tree_.size() == checkpoint_size_) return absl::OkStatus();
+  if (absl::Status status = SignCheckpoint(); !status.ok()) return status;
+  return watch_.CheckIdentity();
 }
 
 // Waits until there is something to do; `batch` stays empty when only the store wants tending.
@@ -349,7 +403,7 @@ bool Ledger::Writer::TakeBatch(std::vector<Pending>& batch) {
                      [&] { return queue_.size() >= length || closing_ || archive_ready_; });
     wake_at_ = 0;
   };
-  Clock::time_point tend = std::min(checkpoint_due_, Clock::now() + kTendEvery);
+  Clock::time_point tend = std::min(checkpoint_due_, look_at_);
   if (log_is_tainted_) tend = std::min(tend, empty_log_at_);
   if (complete_on_ == INT64_MIN) tend = Clock::now();
   const bool busy = !purges_.empty() || (words_ != nullptr && words_->erasing());
@@ -487,9 +541,10 @@ absl::Status Ledger::Writer::Close() {
   wake_.notify_one();
   thread_.join();
   archiver_.reset();
-  const absl::Status status = this->status();
+  absl::Status status;
   {
     const std::lock_guard lock(mu_);
+    status = status_;
     open_ = false;
     if (status_.ok()) status_ = absl::FailedPreconditionError("the ledger is closed");
   }
@@ -503,7 +558,12 @@ absl::Status Ledger::Writer::Close() {
 
 absl::Status Ledger::Writer::status() const {
   const std::lock_guard lock(mu_);
-  return status_;
+  return status_.ok() ? low_ : status_;
+}
+
+bool Ledger::Writer::closed() const {
+  const std::lock_guard lock(mu_);
+  return !status_.ok();
 }
 
 LedgerStats Ledger::Writer::stats() const {

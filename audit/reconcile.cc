@@ -31,6 +31,8 @@ absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const Ledge
   absl::StatusOr<FileLock> lock = FileLock::Take(writer->Path("ledger.lock"));
   if (!lock.ok()) return lock.status();
   writer->lock_ = std::make_unique<FileLock>(*std::move(lock));
+  writer->ballast_ = Ballast(options.dir, options.free_bytes_min);
+  writer->ballast_.MakeRoom();
   for (const auto step : {&Writer::LoadKey, &Writer::OpenStore, &Writer::LoadTree}) {
     if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
   }
@@ -43,6 +45,8 @@ absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const Ledge
     if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
   }
   writer->acknowledged_ = writer->tree_;
+  writer->ballast_.Tend();
+  writer->NoteRoom();
   writer->open_ = true;
   writer->stats_.checkpoint_size = writer->checkpoint_size_;
   writer->thread_ = std::thread(&Writer::Run, writer.get());
@@ -183,8 +187,9 @@ absl::Status Ledger::Writer::OpenStore() {
   status.Update(PrepareErasures());
   // An empty write makes the log file, which is then watched with the others.
   status.Update(db_.Execute("BEGIN IMMEDIATE; COMMIT"));
+  if (status.ok()) status = db_.RewriteLog();
   if (!status.ok()) return status;
-  absl::StatusOr<FileWatch> watch = FileWatch::Begin({path, path + "-wal", path + "-shm"});
+  absl::StatusOr<StoreWatch> watch = StoreWatch::Begin(options_.dir);
   if (!watch.ok()) return watch.status();
   watch_ = *std::move(watch);
   if (options_.durability == Durability::kRelaxed) return db_.Execute("PRAGMA synchronous=NORMAL");
@@ -368,12 +373,14 @@ absl::Status Ledger::Writer::LoadArchives() {
       continue;
     }
     archived_.push_back(span);
+    watch_.AddArchive(span.number, path);
     const std::optional<uint64_t> bytes = FileBytes(path);
     if (bytes != select->Uint(5)) {
-      return absl::DataLossError(
+      const std::string sentence =
           Concat(path, bytes.has_value() ? " has another length than was written" : " is missing",
                  ", and with it the records ", span.begin, " to ", span.end() - 1,
-                 ": put it back from a copy"));
+                 ": put it back from a copy");
+      return bytes.has_value() ? absl::DataLossError(sentence) : absl::UnavailableError(sentence);
     }
   }
   if (missing) archiver_->Look();
@@ -465,8 +472,9 @@ absl::Status Ledger::Writer::RecordRecovery() {
   for (auto rest = batch.begin(); rest != batch.end();) {
     const auto count = std::min<ptrdiff_t>(batch.end() - rest, BatchRecordsMax());
     std::vector<Pending> part(std::make_move_iterator(rest), std::make_move_iterator(rest + count));
+    ballast_.MakeRoom();
     AppendBatch(part);
-    if (!status_.ok()) return status_;
+    if (closed()) return status();
     if (absl::Status status = TendStore(); !status.ok()) return status;
     rest += count;
   }

@@ -58,6 +58,7 @@ absl::Status Ledger::Writer::StoreArchive(const Archiver::Finished& finished) {
   }
   if (absl::Status status = sql_.commit.Run(); !status.ok()) return status;
   archived_.push_back(finished.span);
+  watch_.AddArchive(finished.span.number, ArchivePath(options_.dir, finished.span.number));
   purges_.push_back({finished.span, /*removed=*/false, finished.span.begin});
   const std::lock_guard lock(mu_);
   ++stats_.segments_archived;
@@ -131,8 +132,9 @@ absl::Status Ledger::Writer::RemoveSegment(SegmentSpan span) {
                    .removed = std::make_unique<SegmentSpan>(span),
                    .done = [](const absl::StatusOr<Receipt>&) {}});
   AppendBatch(batch);
-  if (absl::Status status = this->status(); !status.ok()) return status;
+  if (closed()) return status();
   archived_.pop_front();
+  watch_.ForgetArchive(span.number);
   std::erase_if(purges_, [&](const Purge& purge) { return purge.span == span; });
   purges_.push_back({span, /*removed=*/true, span.begin});
   return RemoveFile(ArchivePath(options_.dir, span.number));

@@ -1,5 +1,7 @@
 #include "audit/store.h"
 
+#include <algorithm>
+
 #include <sqlite3.h>
 
 #include "audit/concat.h"
@@ -56,30 +58,31 @@ constexpr char kTables[] = R"sql(
   COMMIT;
 )sql";
 
-absl::Status ToStatus(sqlite3* db, int code, std::string_view what) {
-  const std::string sentence =
-      Concat(what, ": ", db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code), " (",
-             sqlite3_errstr(code), ", SQLite code ", sqlite3_extended_errcode(db), ")");
-  switch (code & 0xFF) {
+// Whether what was synced before is as it was, so that opening the store again may succeed. Of what
+// failed to be synced or read nobody knows what the disk has.
+bool IsHarmless(int extended_code) {
+  switch (extended_code & 0xFF) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_FULL:
-      return absl::UnavailableError(sentence);
-    case SQLITE_IOERR:
-      // A write that was refused leaves what was synced before as it was. Of what failed to be
-      // synced or read nobody knows what the disk has.
-      if (sqlite3_extended_errcode(db) == SQLITE_IOERR_WRITE) {
-        return absl::UnavailableError(sentence);
-      }
-      return absl::InternalError(sentence);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return absl::DataLossError(sentence);
+      return true;
     default:
-      return absl::InternalError(sentence);
+      return extended_code == SQLITE_IOERR_WRITE || extended_code == SQLITE_IOERR_SHMSIZE;
   }
+}
+
+absl::Status ToStatus(sqlite3* db, int code, std::string_view what) {
+  const std::string sentence =
+      Concat(what, ": ", db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code), " (",
+             sqlite3_errstr(code), ", SQLite code ", sqlite3_extended_errcode(db), ")");
+  if (IsHarmless(db != nullptr ? sqlite3_extended_errcode(db) : code)) {
+    return absl::UnavailableError(sentence);
+  }
+  const int kind = code & 0xFF;
+  if (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB) return absl::DataLossError(sentence);
+  return absl::InternalError(sentence);
 }
 
 absl::StatusOr<sqlite3*> OpenConnection(const std::string& path, int flags, const char* vfs) {
@@ -249,6 +252,7 @@ absl::StatusOr<bool> Database::EmptyLog(int wait_ms) const {
       sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   sqlite3_busy_timeout(db_.get(), kBusyMs);
   if (code == SQLITE_BUSY) return false;
+  if (code == SQLITE_OK) *log_pages_ = 0;
   // SQLite leaves it to the disk when the log becomes short; a power cut could bring it back.
   sqlite3_file* log = nullptr;
   if (code == SQLITE_OK) {
@@ -259,6 +263,27 @@ absl::StatusOr<bool> Database::EmptyLog(int wait_ms) const {
   }
   if (code == SQLITE_OK) return true;
   return ToStatus(db_.get(), code, "the store failed to empty its log");
+}
+
+absl::Status Database::RewriteLog() const {
+  constexpr int kPiece = 1 << 16;
+  sqlite3_file* log = nullptr;
+  sqlite3_int64 bytes = 0;
+  int code = sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (code != SQLITE_OK || log == nullptr || log->pMethods == nullptr) return absl::OkStatus();
+  code = log->pMethods->xFileSize(log, &bytes);
+  std::string piece(kPiece, '\0');
+  for (sqlite3_int64 at = 0; code == SQLITE_OK && at < bytes; at += kPiece) {
+    const int count = static_cast<int>(std::min<sqlite3_int64>(kPiece, bytes - at));
+    code = log->pMethods->xRead(log, piece.data(), count, at);
+    if (code == SQLITE_OK) code = log->pMethods->xWrite(log, piece.data(), count, at);
+  }
+  if (code == SQLITE_OK && bytes > 0) code = log->pMethods->xSync(log, SQLITE_SYNC_FULL);
+  if (code == SQLITE_OK) return absl::OkStatus();
+  const std::string sentence =
+      Concat("the store's log cannot be written once more: ", sqlite3_errstr(code),
+             " (SQLite code ", code, ")");
+  return IsHarmless(code) ? absl::UnavailableError(sentence) : absl::InternalError(sentence);
 }
 
 void Database::KeepLogOnClose() const {

@@ -66,6 +66,9 @@ class Database {
   // The same, and leaves nothing in the log; false when readers who came before did not leave it in
   // that time.
   absl::StatusOr<bool> EmptyLog(int wait_ms) const;
+  // Writes the log's bytes once more, and syncs them. After a failed fsync the system may take what
+  // never reached the disk for written, in this process and the next.
+  absl::Status RewriteLog() const;
   // Pages in the write-ahead log after the last commit of this connection.
   int LogPages() const { return *log_pages_; }
   // After a failure whose outcome is unknown: close without touching the files again.

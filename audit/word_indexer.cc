@@ -95,11 +95,15 @@ void WordIndexer::Commission() {
   next_bytes_ = 0;
 }
 
-absl::Status WordIndexer::Tend() {
+absl::Status WordIndexer::TendErased() {
   absl::StatusOr<std::vector<uint64_t>> erased = tables_.Erased(kWordPartContents);
   if (!erased.ok()) return erased.status();
   erasing_ = !erased->empty();
-  if (erasing_) return DestroyErased(*erased);
+  return erasing_ ? DestroyErased(*erased) : absl::OkStatus();
+}
+
+absl::Status WordIndexer::Tend() {
+  if (absl::Status status = TendErased(); !status.ok() || erasing_) return status;
 
   std::optional<absl::StatusOr<Made>> made;
   {

@@ -50,6 +50,8 @@ class WordIndexer {
 
   // Stores a part that is made, or destroys entries of erased contents: at most one transaction.
   absl::Status Tend();
+  // The latter alone.
+  absl::Status TendErased();
   // Whether entries of contents that were erased before the last Tend() may still be there: then it
   // has more to do at once.
   bool erasing() const { return erasing_; }

@@ -19,6 +19,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "audit/archiver.h"
+#include "audit/ballast.h"
 #include "audit/concat.h"
 #include "audit/content.h"
 #include "audit/files.h"
@@ -26,6 +27,7 @@
 #include "audit/ledger.h"
 #include "audit/store.h"
 #include "audit/tables.h"
+#include "audit/watch.h"
 #include "audit/word_indexer.h"
 
 namespace weir::audit {
@@ -49,6 +51,7 @@ class Ledger::Writer {
 
   bool open() const { return open_.load(std::memory_order_acquire); }
   absl::Status status() const;
+  bool closed() const;
   LedgerStats stats() const;
   std::string verifier_key() const;
   std::string last_checkpoint() const;
@@ -119,8 +122,10 @@ class Ledger::Writer {
 
   // The writer thread (ledger.cc).
   void Run();
+  absl::Status Finish();
   bool TakeBatch(std::vector<Pending>& batch);
   void AppendBatch(std::vector<Pending>& batch);
+  void Acknowledge();
   absl::Status Commit(const std::vector<Pending>& batch, uint64_t first_seq, int64_t time_us);
   absl::Status CommitContents(const std::vector<Pending>& batch, uint64_t first_seq);
   // False: the content was sealed under a key that is about to go; seal it again.
@@ -130,7 +135,10 @@ class Ledger::Writer {
   absl::Status WriteCosignatures();
   absl::Status TendStore();
   absl::Status TendWords();
-  bool SegmentIsOver(int64_t time_us) const;
+  absl::Status CheckFiles();
+  void NoteRoom();
+  void RefuseBeginnings(std::vector<Pending>& batch);
+  bool SegmentIsOver(int64_t time_us);
   absl::Status CloseSegment();
   absl::Status CheckpointOver(uint64_t size);
   absl::Status TendArchives();
@@ -183,17 +191,20 @@ class Ledger::Writer {
   std::vector<Erased> erased_;
   int64_t complete_on_ = INT64_MIN;     // the day on which a restricted subject's floors may end
   std::unique_ptr<WordIndexer> words_;  // where there is a sealer
-  FileWatch watch_;
+  StoreWatch watch_;
+  Ballast ballast_;
+  Clock::time_point look_at_{};  // at the files and the disk
   CompactRange tree_;
   std::vector<std::pair<int64_t, Hash>> finished_nodes_;  // to be stored with the batch
   int64_t last_time_us_ = 0;
   uint64_t checkpoint_size_ = 0;
   uint64_t recovered_from_ = 0;  // the records from here on were found beyond the last checkpoint
   absl::flat_hash_map<std::string, uint64_t> open_exchanges_;  // to the number of its prompt
-  SegmentBuilder segment_;            // the records behind the last closed segment
-  bool archiver_spoke_ = false;       // it has one to hand over, or says why not
-  std::deque<SegmentSpan> archived_;  // and not removed, oldest first
-  bool removal_is_held_ = false;      // of the first of them, until a hold is released
+  std::optional<int64_t> period_end_us_;  // of the open segment, once it was asked for
+  SegmentBuilder segment_;                // the records behind the last closed segment
+  bool archiver_spoke_ = false;           // it has one to hand over, or says why not
+  std::deque<SegmentSpan> archived_;      // and not removed, oldest first
+  bool removal_is_held_ = false;          // of the first of them, until a hold is released
   // Rows that are left of a segment whose records are archived; of a removed one, all its rows.
   struct Purge {
     SegmentSpan span;
@@ -220,7 +231,8 @@ class Ledger::Writer {
   size_t wake_at_ = 0;  // the queue's length that the writer waits for; 0: it does not wait
   bool closing_ = false;
   bool archive_ready_ = false;  // the archiver has tried to make one since the last TakeBatch()
-  absl::Status status_;
+  absl::Status status_;         // why it closed
+  absl::Status low_;            // why it takes only what ends an exchange
   LedgerStats stats_;
   CompactRange acknowledged_;                     // the tree over what somebody may rely on
   std::string checkpoint_;                        // signed note

@@ -299,7 +299,7 @@ TEST_F(ArchiveTest, AMissingArchiveIsNoticed) {
   EXPECT_FALSE(clocked_.Verified().ok);
   EXPECT_EQ(clocked_.Verified().first_bad_seq, kPerDay);
   const absl::Status status = clocked_.Open().status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(status.message(), testing::HasSubstr("000001.zst is missing"));
 }
 

@@ -213,18 +213,6 @@ TEST(StoreTest, AnIdleLedgerNoticesTheftWithinASecondOrSo) {
   EXPECT_THAT(ledger->status().message(), HasSubstr("deleted"));
 }
 
-TEST(StoreTest, AFullDiskIsNoticedBeforeItIsFull) {
-  const Scratch scratch;
-  std::unique_ptr<Ledger> ledger =
-      Ledger::Open({.dir = scratch.dir(), .free_bytes_min = uint64_t{1} << 60}).value();
-  const absl::Status status = AppendAndWait(*ledger, ServiceRecord("x")).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr("are kept free"));
-  EXPECT_FALSE(ledger->Close().ok());
-  // Nothing was written, so nothing is lost when there is room again.
-  EXPECT_EQ(Ledger::Open({.dir = scratch.dir()}).value()->stats().size, 0);
-}
-
 TEST(StoreTest, ACheckpointThatCannotBeWrittenClosesTheLedger) {
   const Scratch scratch;
   std::unique_ptr<Ledger> ledger = Ledger::Open({.dir = scratch.dir()}).value();
