@@ -158,7 +158,7 @@ class FullDiskTest : public ::testing::Test {
   void SetUp() override {
     if (!disk_.mounted()) GTEST_SKIP() << "this user may not mount a file system of its own";
   }
-  absl::StatusOr<std::unique_ptr<Ledger>> Open(const Ledger* before = nullptr) const {
+  absl::StatusOr<std::unique_ptr<Ledger>> Open(Ledger* before = nullptr) const {
     return Ledger::Open({.dir = disk_.ledger(), .free_bytes_min = 4 * kMiB}, before);
   }
   // Answers with so many bytes each for exchanges that were begun: how many were acknowledged.
