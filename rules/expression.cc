@@ -347,6 +347,14 @@ absl::StatusOr<Expression> Expression::Parse(std::string_view pattern, bool nume
   const auto refuse = [&](std::string_view why) {
     return absl::InvalidArgumentError(Concat("the regex \"", pattern, "\" ", why));
   };
+  // RE2 takes surrogates, which are no characters and in no text.
+  for (size_t at = 0; at < pattern.size();) {
+    const Decoded decoded = DecodeAt(pattern, at);
+    if (decoded.c == kInvalidByte) {
+      return absl::InvalidArgumentError("a regex is not valid UTF-8; save the file as UTF-8");
+    }
+    at += decoded.length;
+  }
   RE2::Options options;
   options.set_log_errors(false);
   const RE2 re2(re2::StringPiece(pattern.data(), pattern.size()), options);

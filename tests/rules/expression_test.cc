@@ -28,6 +28,13 @@ TEST(ExpressionTest, KnowsFixedCharacters) {
   }
 }
 
+TEST(ExpressionTest, RefusesWhatIsNoText) {
+  for (const char* pattern : {"(\xED\xBC\x80|注册)送", "[\xED\xA0\x80]", "赌\xFF"}) {
+    EXPECT_EQ(Expression::Parse(pattern).status().message(),
+              "a regex is not valid UTF-8; save the file as UTF-8");
+  }
+}
+
 TEST(ExpressionTest, KnowsWhichOpenWide) {
   for (const char* pattern : {".{0,3}赌场", "\\p{Han}赌", "[^a]场", "(赌|\\S)场"}) {
     EXPECT_TRUE(Facts(pattern).opens_wide) << pattern;
