@@ -1,6 +1,7 @@
 #include "rules/combiner.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -18,6 +19,19 @@ std::string LaneOfText(Lane lane, std::string_view text) {
   return std::string(lane_text.From(0));
 }
 
+// What the skeleton lane has of the text; none where it drops something at an edge, since a match
+// would not be all of the text.
+std::string WholeSkeleton(std::string_view text) {
+  LaneText skeleton(Lane::kSkeleton);
+  skeleton.Append(text, 0);
+  const std::string_view bytes = skeleton.From(0);
+  if (bytes.empty()) return {};
+  const uint64_t last = skeleton.Origin(bytes.size() - DecodeBefore(bytes, bytes.size()).length);
+  const bool whole = skeleton.Origin(0) == 0 &&
+                     last + DecodeAt(text, static_cast<size_t>(last)).length == text.size();
+  return whole ? std::string(bytes) : std::string();
+}
+
 // The finding as the finest matcher of its rule shows it, so that it does not matter which of them
 // reported it first.
 void MakeFinest(const RuleSet::Compiled& compiled, const MixedRule& mixed, std::string_view text,
@@ -33,14 +47,17 @@ void MakeFinest(const RuleSet::Compiled& compiled, const MixedRule& mixed, std::
     for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton}) {
       if (lane >= finding.lane) break;
       if ((compiled.expressions.use(use).lanes & LaneBit(lane)) == 0) continue;
-      if (compiled.expressions.MatchesAll(use, lane, lane == Lane::kExact ? text : fold)) {
-        finding.lane = lane;
-      }
+      const std::string shown = lane == Lane::kExact  ? std::string(text)
+                                : lane == Lane::kFold ? fold
+                                                      : WholeSkeleton(text);
+      if (!shown.empty() && compiled.expressions.MatchesAll(use, lane, shown)) finding.lane = lane;
     }
   }
   for (const Detector detector : mixed.detectors) {
-    if (finding.detector == Detector::kNone && MatchesAll(detector, text)) {
+    if (finding.detector != Detector::kNone && finding.detector != detector) continue;
+    if (const std::optional<Lane> lane = LaneOfWhole(detector, text)) {
       finding.detector = detector;
+      finding.lane = std::min(finding.lane, *lane);
     }
   }
 }

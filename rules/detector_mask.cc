@@ -141,7 +141,7 @@ std::string Mask(Detector detector, std::string_view match) {
                                           [&](const MaskRow& r) { return r.detector == detector; });
   if (row == std::end(kRows)) return {};
   // Of text that stands encoded, the ends could show what the mask should hide.
-  if (!MatchesAll(detector, match)) return {};
+  if (!LaneOfWhole(detector, match).has_value()) return {};
   switch (row->shown) {
     case Shown::kEnds:
       return MaskEnds(match, row->head, row->tail);

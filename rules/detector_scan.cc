@@ -194,6 +194,7 @@ uint64_t DetectorScan::PassCharacter(const OriginalText& text, uint64_t at,
     if (glyph.IsDigit()) possible |= ~kTokenDetectors;
     if (glyph.IsLetter() || IsDigit(glyph.ascii)) possible = ~DetectorSet{0};
     if (glyph.ascii == '_') possible = DetectorBit(Detector::kEmail);
+    if (glyph.ascii == '-') possible = DetectorBit(Detector::kSecret);
     if (IsPlateProvince(glyph.folded)) possible |= DetectorBit(Detector::kCnPlate);
     Look(text, at, detectors_ & possible, matches);
   }
@@ -215,7 +216,7 @@ void DetectorScan::Look(const OriginalText& text, uint64_t at, DetectorSet detec
   if (undecided != 0) pending_.push_back({at, undecided});
 }
 
-bool MatchesAll(Detector detector, std::string_view text) {
+std::optional<Lane> LaneOfWhole(Detector detector, std::string_view text) {
   std::vector<DetectorMatch> matches;
   const OriginalText whole{text, 0, /*final=*/true};
   const DetectorSet detectors = DetectorBit(detector);
@@ -224,8 +225,10 @@ bool MatchesAll(Detector detector, std::string_view text) {
   } else {
     FindNumbersAt(whole, 0, detectors, ContextRule::kTakeForGranted, matches);
   }
-  return std::any_of(matches.begin(), matches.end(),
-                     [&](const DetectorMatch& match) { return match.span.end == text.size(); });
+  for (const DetectorMatch& match : matches) {
+    if (match.span.end == text.size()) return match.lane;
+  }
+  return std::nullopt;
 }
 
 }  // namespace weir::rules

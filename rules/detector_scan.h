@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -58,8 +59,8 @@ class DetectorScan {
   std::vector<Pending> asked_;    // what was pending, while it is asked again
 };
 
-// Whether the detector finds all of `text` as one match when the words that it wants in front are
-// taken for granted. True of every match that it reports.
-bool MatchesAll(Detector detector, std::string_view text);
+// The lane of the match if the detector finds all of `text` as one when the words that it wants in
+// front are taken for granted; it does of every match that it reports.
+std::optional<Lane> LaneOfWhole(Detector detector, std::string_view text);
 
 }  // namespace weir::rules

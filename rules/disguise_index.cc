@@ -46,8 +46,8 @@ struct DisguiseIndex::Form {
 };
 
 // Makes the forms of one word, the likelier ones first: every combination of certain symbols, then
-// those with one that is not; as they are, and with neighbours that are the same symbol written
-// once, since a text may have one character twice where the word has two.
+// those with one that is not; as they are, and then with some neighbours that are the same symbol
+// written once, since a text may have one character twice where the word has two.
 class DisguiseIndex::FormMaker {
  public:
   // Appends to `forms`, for `use`. With `one_uncertain`, no form has two symbols that are not
@@ -90,7 +90,7 @@ class DisguiseIndex::FormMaker {
   void Add(size_t at, Symbol last, bool certain) {
     if (forms_.size() >= forms_max_) return;
     if (at == readings_.size()) {
-      forms_.push_back(form_);
+      if (!collapse_ || collapsed_ > 0) forms_.push_back(form_);
       return;
     }
     if (at == special_at_) return AddSymbol(special_, at, last, certain);
@@ -103,12 +103,14 @@ class DisguiseIndex::FormMaker {
     const Form before = form_;
     if (collapse_ && reading.symbol == last) {
       form_.repeating = true;
-      certain = false;
-    } else {
-      AppendUtf8(reading.symbol, form_.symbols);
-      certain = certain && reading.certain && at < certain_max_;
-      form_.certain += certain ? 1 : 0;
+      ++collapsed_;
+      Add(at + 1, reading.symbol, false);
+      --collapsed_;
+      form_ = before;
     }
+    AppendUtf8(reading.symbol, form_.symbols);
+    certain = certain && reading.certain && at < certain_max_;
+    form_.certain += certain ? 1 : 0;
     Add(at + 1, reading.symbol, certain);
     form_ = before;
   }
@@ -119,6 +121,7 @@ class DisguiseIndex::FormMaker {
   std::vector<std::vector<WordSymbol>> readings_;  // of each character
   size_t certain_max_ = kWordCharactersMax;        // characters that can be
   bool collapse_ = false;
+  int collapsed_ = 0;      // neighbours in form_ that are written once
   size_t special_at_ = 0;  // the character that is special_
   WordSymbol special_;
   Form form_;

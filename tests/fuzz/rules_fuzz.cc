@@ -53,9 +53,11 @@ void Check(const FuzzInput& input) {
   }
   WEIR_CHECK(std::is_sorted(whole.begin(), whole.end(), ByPlace));
   CheckStream(input, direction, whole);
-  if (std::all_of(input.rules.begin(), input.rules.end(), ReferenceKnows)) {
-    WEIR_CHECK(whole == ReferenceScan(input.rules, direction, input.text));
-  }
+  const std::vector<Finding> expected = ReferenceScan(input.rules, direction, input.text);
+  if (whole == expected) return;
+  // Where it knows two answers it decides nothing.
+  WEIR_CHECK(expected !=
+             ReferenceScan(input.rules, direction, input.text, ReferenceForms::kLikely));
 }
 
 }  // namespace

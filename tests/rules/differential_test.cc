@@ -1,6 +1,9 @@
 // The scanner against the slow path of reference_scan.h, on every rule's own texts and on what
-// becomes of them when they are disguised, cut and mixed; whole, and as streams.
+// becomes of them when they are disguised, cut and mixed; whole, and as streams. WEIR_TIMES=10
+// tries ten times as many.
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -29,25 +32,28 @@ bool ByPlace(const Finding& a, const Finding& b) {
   return std::tie(a.end, a.start, a.rule) < std::tie(b.end, b.start, b.rule);
 }
 
-// The rules of packs that the slow path knows.
 struct Library {
   std::vector<Rule> rules;
   std::vector<std::string> texts;  // their own, and their words
   std::shared_ptr<const RuleSet> compiled;
+  bool disguised = false;     // some words are looked for in pinyin or shape
+  bool one_way = false;       // some rules are for prompts or answers alone
+  mutable int left_open = 0;  // texts of which the slow path knows two answers
 };
 
-void AddWords(const Matcher& matcher, std::vector<std::string>& texts) {
-  texts.insert(texts.end(), matcher.words.begin(), matcher.words.end());
-  for (const Matcher& child : matcher.children) AddWords(child, texts);
+void AddWords(const Matcher& matcher, Library& library) {
+  library.texts.insert(library.texts.end(), matcher.words.begin(), matcher.words.end());
+  library.disguised |= (matcher.lanes & (kPinyinLane | kShapeLane)) != 0;
+  for (const Matcher& child : matcher.children) AddWords(child, library);
 }
 
 Library LibraryOf(std::vector<Rule> rules) {
   Library library;
   for (Rule& rule : rules) {
-    if (!ReferenceKnows(rule)) continue;
     library.texts.insert(library.texts.end(), rule.hit_tests.begin(), rule.hit_tests.end());
     library.texts.insert(library.texts.end(), rule.miss_tests.begin(), rule.miss_tests.end());
-    AddWords(rule.match, library.texts);
+    AddWords(rule.match, library);
+    library.one_way |= rule.direction != RuleDirection::kBoth;
     if (rule.except) {
       library.texts.insert(library.texts.end(), rule.except->words.begin(),
                            rule.except->words.end());
@@ -97,6 +103,132 @@ Library HardRules() {
   return library;
 }
 
+// Every detector, alone and as a part, with the texts of data/detectors.
+Library Detectors() {
+  std::vector<Rule> rules;
+  for (const std::string_view name : DetectorNames()) {
+    rules.push_back(MakeRule(Detect(*DetectorFromName(name))));
+  }
+  rules.push_back(WithExcept(MakeRule(Detect(Detector::kCnMobile)), {"客服", "订单"}, 3));
+  rules.push_back(MakeRule(Combine(
+      Matcher::Kind::kNear, {Detect(Detector::kQqNumber), Detect(Detector::kCnMobile)}, 20)));
+  rules.push_back(
+      MakeRule(Combine(Matcher::Kind::kAny, {Detect(Detector::kTaiwanPermit), Regex("\\d{8}"),
+                                             Words({"12345678", "微信"})})));
+  Library library = LibraryOf(std::move(rules));
+  for (const std::string_view name : DetectorNames()) {
+    std::ifstream file(kSource + "/tests/rules/data/detectors/" + std::string(name) + ".tsv");
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with('#')) continue;
+      std::string text = line.substr(line.rfind('\t') + 1);
+      for (size_t at; (at = text.find("\\n")) != std::string::npos;) text.replace(at, 2, "\n");
+      library.texts.push_back(text);
+    }
+  }
+  for (const char* text : {"客服13812345678", "QQ 12345 13912345678", "6222 0200 0000 0007", "0086",
+                           "86", "tel", "微信号", "护照", "证件号：", "客服", "12345678"}) {
+    library.texts.push_back(text);
+  }
+  return library;
+}
+
+// Words to the ear and to the eye, and what they are disguised with.
+Library Disguises() {
+  const LaneSet ear = kDefaultLanes | kPinyinLane;
+  const LaneSet eye = kDefaultLanes | kShapeLane;
+  const std::vector<std::string> sounds = {"线上赌场", "长生",     "的饿",   "十时彩",
+                                           "天天票",   "加v信",    "西安上", "博彩网",
+                                           "红包",     "天天哈哈", "女子"};
+  const std::vector<std::string> shapes = {"赌场线", "森林会", "法轮",   "好明天",
+                                           "未来人", "赌",     "天天法", "博彩"};
+  Library library = LibraryOf(
+      {MakeRule(Words(sounds, ear)), MakeRule(Words(sounds, kPinyinLane | kFoldLane)),
+       MakeRule(Words(sounds, kPinyinLane)), MakeRule(Words(shapes, eye)),
+       MakeRule(Words(shapes, kShapeLane | kPinyinLane)),
+       MakeRule(Words({"线上赌场", "赌博"}, static_cast<LaneSet>((1U << kLaneCount) - 1))),
+       MakeRule(Combine(Matcher::Kind::kNear,
+                        {Words({"红包", "赌场线"}, kPinyinLane | kShapeLane), Words({"加群"})}, 5)),
+       [] {
+         Rule rule = WithExcept(MakeRule(Words({"赌场", "红包群"}, kDefaultLanes | kPinyinLane)),
+                                {"打击赌场", "场开户"}, 3);
+         rule.except->lanes = kDefaultLanes | kPinyinLane | kShapeLane;
+         return rule;
+       }()});
+  for (const char* text : {"现尚堵厂",       "xianshangduchang",
+                           "xian4shang4du3", "线shang赌chang",
+                           "常生",           "zhangsheng",
+                           "deee",           "十十彩",
+                           "shishicai",      "tiantianpiao",
+                           "jiavxin",        "家v芯",
+                           "d u chang",      "duchanged",
+                           "wanduchang",     "西安",
+                           "十十十",         "hahahaha",
+                           "哈哈蛤",         "天天蛤哈",
+                           "贝者场线",       "睹土昜线",
+                           "木木木木木会",   "氵去轮",
+                           "水去轮",         "女子日月天",
+                           "末来入",         "贝者",
+                           "者场",           "dajiduchang",
+                           "hongbao",        "厂kaihu",
+                           "红抱群",         "lv",
+                           "nvzi",           "nüzi",
+                           "luzi",           "shishi",
+                           "天夭法"}) {
+    library.texts.push_back(text);
+  }
+  return library;
+}
+
+// Rules that name decoded, beside some that do not.
+Library Encoded() {
+  const LaneSet lanes = kDefaultLanes | kDecodedLane;
+  Matcher mobile = Detect(Detector::kCnMobile);
+  mobile.lanes = kDecodedLane;
+  Library library = LibraryOf(
+      {MakeRule(Words({"赌博", "在线", "casino", "线上赌", "a赌", "6LWM5Y2a"}, lanes)),
+       MakeRule(Words({"赌博", "线在", "sin"})), MakeRule(Words({"赌博"}, kDecodedLane)),
+       MakeRule(Words({"一百", "赌场"}, kDigitsLane | kPinyinLane | kDecodedLane)),
+       MakeRule(Regex("赌.{0,2}场|\\d{3,5}|\\bdan\\b", lanes)), MakeRule(mobile),
+       WithExcept(MakeRule(Words({"赌场"}, lanes)), {"打击赌场", "普法"}, 3),
+       MakeRule(Combine(Matcher::Kind::kAll, {Words({"在线"}, lanes), Words({"网站"})})),
+       MakeRule(Combine(Matcher::Kind::kNear, {Words({"在"}, lanes), Words({"站"}, lanes)}, 9))});
+  for (const char* text : {"&#36172;博",
+                           "6LWM5Y2a",
+                           "%E8%B5%8C%E5%8D%9A",
+                           "\\u8d4c\\u535a",
+                           "5Zyo57q/6LWM5Zy6",
+                           "Y2FzaW5vIG9ubGluZQ==",
+                           "c&#97;sino",
+                           "casin%6F",
+                           "赌&nbsp;场",
+                           "&amp;#36172;场",
+                           "d&#97;n",
+                           "138&#49;2345678",
+                           "MTM4MTIzNDU2Nzg=",
+                           "%E5%9C%A8",
+                           "打击赌&#22330;",
+                           "hello%20world",
+                           "&",
+                           "%",
+                           "\\",
+                           "SGVsbG8gd29ybGQ=",
+                           "5L",
+                           "一%E7%99%BE",
+                           "duchang",
+                           "\\u{8d4c}",
+                           "\\U00008d4c场",
+                           "\\xe8\\xb5\\x8c",
+                           "%u8d4c场",
+                           "\\ud83d\\ude00",
+                           "==",
+                           "/",
+                           "JTY0JTc1Y2hhbmc",
+                           "%25E8%25B5%258C"}) {
+    library.texts.push_back(text);
+  }
+  return library;
+}
+
 // Makes texts of a library's own: disguised, cut short, mixed, with odd bytes.
 class Mutator {
  public:
@@ -134,22 +266,38 @@ class Mutator {
                                               std::string(64, ' '),
                                               std::string(66, '.'),
                                               "警方",
+                                              "-",
+                                              "：",
+                                              "8",
+                                              "一",
+                                              "@",
+                                              ".",
+                                              "①",
                                               "\u200b"};
 
   std::string Piece(std::string text) {
-    const size_t characters = evader_.Below(4) == 0 ? evader_.Below(8) : 64;
-    std::string piece;
-    size_t count = 0;
-    for (const std::string& c : Characters(text)) {
-      if (count++ == characters) break;
-      piece += c;
+    std::vector<std::string> characters = Characters(text);
+    if (evader_.Below(4) == 0) {
+      const size_t from = evader_.Below(characters.size() + 1);
+      characters.erase(characters.begin(), characters.begin() + static_cast<ptrdiff_t>(from));
     }
+    if (evader_.Below(4) == 0) characters.resize(evader_.Below(characters.size() + 1));
+    std::string piece;
+    for (const std::string& c : characters) piece += c;
     for (size_t disguises = evader_.Below(3); disguises > 0; --disguises) {
       const auto families = Families();
       const Family family = families[evader_.Below(families.size())].family;
       if (auto disguised = evader_.Disguise(family, piece)) piece = *std::move(disguised);
     }
-    return piece;
+    const size_t mixed = evader_.Below(6);
+    if (mixed > 2) return piece;
+    std::string changed;
+    for (const std::string& c : Characters(piece)) {
+      if (mixed != 0 || evader_.Below(8) != 0) changed += c;
+      if (mixed == 1 && evader_.Below(8) == 0) changed += kOther[evader_.Below(std::size(kOther))];
+      if (mixed == 2 && evader_.Below(8) == 0) changed += c;
+    }
+    return changed;
   }
 
   Evader evader_;
@@ -173,7 +321,13 @@ std::vector<Finding> ScanInPieces(const RuleSet& rules, Direction direction, std
 void ExpectAgreement(const Library& library, const std::string& text,
                      const std::vector<size_t>& cuts) {
   for (const Direction direction : {Direction::kPrompt, Direction::kAnswer}) {
+    if (direction == Direction::kAnswer && !library.one_way) return;
     const std::vector<Finding> expected = ReferenceScan(library.rules, direction, text);
+    if (library.disguised &&
+        expected != ReferenceScan(library.rules, direction, text, ReferenceForms::kLikely)) {
+      ++library.left_open;
+      return;
+    }
     const std::vector<Finding> whole = ScanWhole(*library.compiled, text, direction);
     ASSERT_EQ(whole, expected) << testing::PrintToString(text) << "\nscan: " << List(whole, text)
                                << "\nslow path: " << List(expected, text);
@@ -192,23 +346,39 @@ void ExpectAgreementOnTextsAndMutations(const Library& library, int mutations) {
     ExpectAgreement(library, text, mutator.Cuts(text.size()));
     if (testing::Test::HasFatalFailure()) return;
   }
+  const char* const times = std::getenv("WEIR_TIMES");
+  if (times != nullptr) mutations *= std::atoi(times);
   for (int i = 0; i < mutations; ++i) {
     const std::string text = mutator.Mutate(library);
     ExpectAgreement(library, text, mutator.Cuts(text.size()));
     if (testing::Test::HasFatalFailure()) return;
   }
+  testing::Test::RecordProperty("left_open", library.left_open);
+  EXPECT_LE(library.left_open, mutations / 10);
 }
 
 TEST(DifferentialTest, StarterPacks) {
-  ExpectAgreementOnTextsAndMutations(Packs({kSource + "/rules/packs"}), 1500);
+  ExpectAgreementOnTextsAndMutations(Packs({kSource + "/rules/packs"}), 400);
 }
 
 TEST(DifferentialTest, PacksOfTests) {
-  ExpectAgreementOnTextsAndMutations(Packs({kSource + "/tests/policy/packs"}), 500);
+  ExpectAgreementOnTextsAndMutations(Packs({kSource + "/tests/policy/packs"}), 200);
+}
+
+TEST(DifferentialTest, Detectors) {
+  ExpectAgreementOnTextsAndMutations(Detectors(), 400);
+}
+
+TEST(DifferentialTest, Disguises) {
+  ExpectAgreementOnTextsAndMutations(Disguises(), 300);
+}
+
+TEST(DifferentialTest, Encoded) {
+  ExpectAgreementOnTextsAndMutations(Encoded(), 500);
 }
 
 TEST(DifferentialTest, HardRules) {
-  ExpectAgreementOnTextsAndMutations(HardRules(), 3000);
+  ExpectAgreementOnTextsAndMutations(HardRules(), 800);
 }
 
 }  // namespace

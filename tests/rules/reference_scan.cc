@@ -17,6 +17,8 @@
 #include "rules/numeral_table.h"
 #include "rules/reading.h"
 #include "rules/word.h"
+#include "tests/rules/reference_decode.h"
+#include "tests/rules/reference_detector.h"
 
 namespace weir::rules {
 namespace {
@@ -117,6 +119,7 @@ struct Occurrence {
   Lane lane = Lane::kExact;
   size_t first = 0;
   size_t last = 0;
+  Detector detector = Detector::kNone;
 };
 
 bool ByEnd(const Occurrence& a, const Occurrence& b) {
@@ -125,38 +128,34 @@ bool ByEnd(const Occurrence& a, const Occurrence& b) {
 
 class Text {
  public:
-  explicit Text(std::string_view bytes, Reading reading = Reading::kFold)
+  Text(std::string_view bytes, ReferenceForms forms, Reading reading = Reading::kFold)
       : bytes_(bytes),
+        forms_(forms),
         reading_(reading),
         units_(UnitsOf(bytes, reading)),
         groups_(GroupsOf(units_)) {
     if (reading != Reading::kFold) return;
-    numerals_ = std::make_unique<Text>(bytes, Reading::kNumerals);
-    leet_ = std::make_unique<Text>(bytes, Reading::kLeet);
+    numerals_ = std::make_unique<Text>(bytes, forms, Reading::kNumerals);
+    leet_ = std::make_unique<Text>(bytes, forms, Reading::kLeet);
   }
 
-  std::vector<Occurrence> FindWords(const std::vector<std::string>& words, LaneSet lanes) const {
-    std::vector<Occurrence> found;
-    for (const std::string& written : words) {
-      const Word word = *Word::Parse(written, lanes);
-      FindWord(word, found);
-      if ((lanes & LaneBit(Lane::kDigits)) != 0) {
-        numerals_->FindWord(*Word::Parse(written, lanes, Reading::kNumerals), found);
-      }
-      if ((lanes & LaneBit(Lane::kSkeleton)) != 0 && word.HasLeetForm()) {
-        leet_->FindWord(*Word::Parse(written, lanes, Reading::kLeet), found);
-      }
-    }
-    return found;
-  }
-  std::vector<Occurrence> FindRegex(const std::string& regex, LaneSet lanes) const;
-  std::vector<Lane> LanesThatMatchAll(const std::string& regex, LaneSet lanes) const;
+  // What the matcher, no composite, finds in the text and, in lane decoded, in what it decodes to.
+  // `decoded_too`: in that in any case.
+  std::vector<Occurrence> Find(const Matcher& leaf, bool decoded_too = false) const;
+  std::vector<Occurrence> FindWords(const std::vector<std::string>& words, LaneSet lanes) const;
+  // Whether the expression is all that the lane has of the text, and that is all of the text.
+  bool MatchesAll(const std::string& regex, Lane lane) const;
 
  private:
   // How a word goes on beyond its edge: not at all, with copies of its own character, or otherwise.
   enum class Edge { kFree, kRepeated, kContinued };
   Edge EdgeAt(char32_t edge, size_t unit, int step) const;
+  std::vector<Occurrence> FindPlain(const Matcher& leaf, LaneSet lanes) const;
+  std::vector<Occurrence> FindRegex(const std::string& regex, LaneSet lanes) const;
+  void FindRegexIn(Lane lane, const std::string& regex, const Text& text,
+                   std::vector<Occurrence>& found) const;
   void FindWord(const Word& word, std::vector<Occurrence>& found) const;
+  const Text* DecodedText() const;
   std::optional<Lane> LaneOf(const Word& word, size_t first, size_t last) const;
   Occurrence At(size_t start, size_t end, Lane lane) const {
     const auto characters = [&](size_t to) {
@@ -170,12 +169,77 @@ class Text {
   bool IsLeet(size_t first, size_t last) const;
 
   std::string_view bytes_;
+  ReferenceForms forms_;
   Reading reading_;
   std::vector<Unit> units_;
   std::vector<Group> groups_;
   std::unique_ptr<Text> numerals_;  // the same text in the other readings
   std::unique_ptr<Text> leet_;
+  // What it decodes to, worked out when it is asked for.
+  mutable std::optional<ReferenceDecoded> decoded_;
+  mutable std::unique_ptr<Text> decoded_text_;
 };
+
+const Text* Text::DecodedText() const {
+  if (!decoded_.has_value()) {
+    decoded_ = DecodeForReference(bytes_);
+    const auto& sources = decoded_->sources;
+    if (std::any_of(sources.begin(), sources.end(), [](const auto& s) { return s.encoded; })) {
+      decoded_text_ = std::make_unique<Text>(decoded_->text, forms_);
+    }
+  }
+  return decoded_text_.get();
+}
+
+std::vector<Occurrence> Text::Find(const Matcher& leaf, bool decoded_too) const {
+  const LaneSet named = leaf.lanes & static_cast<LaneSet>(~LaneBit(Lane::kDecoded));
+  const LaneSet lanes = named != 0 ? named : LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
+  std::vector<Occurrence> found = FindPlain(leaf, lanes);
+  if (!decoded_too && (leaf.lanes & LaneBit(Lane::kDecoded)) == 0) return found;
+  const Text* const decoded = DecodedText();
+  if (decoded == nullptr) return found;
+  for (const Occurrence& occurrence : decoded->FindPlain(leaf, lanes)) {
+    const auto first = decoded_->sources.begin() + static_cast<ptrdiff_t>(occurrence.start);
+    const auto last = decoded_->sources.begin() + static_cast<ptrdiff_t>(occurrence.end);
+    if (std::any_of(first, last, [](const auto& source) { return source.encoded; })) {
+      found.push_back(At(first->start, (last - 1)->end, Lane::kDecoded));
+    }
+  }
+  return found;
+}
+
+std::vector<Occurrence> Text::FindPlain(const Matcher& leaf, LaneSet lanes) const {
+  if (leaf.kind == Matcher::Kind::kWords) return FindWords(leaf.words, lanes);
+  if (leaf.kind == Matcher::Kind::kRegex) return FindRegex(leaf.regex, lanes);
+  std::vector<Occurrence> found;
+  for (const ReferenceDetected& match : FindDetected(leaf.detector, bytes_, /*granted=*/false)) {
+    found.push_back(At(match.start, match.end, match.lane));
+    found.back().detector = leaf.detector;
+  }
+  return found;
+}
+
+std::vector<Occurrence> Text::FindWords(const std::vector<std::string>& words,
+                                        LaneSet lanes) const {
+  std::vector<Occurrence> found;
+  for (const std::string& written : words) {
+    const Word word = *Word::Parse(written, lanes);
+    FindWord(word, found);
+    if ((lanes & LaneBit(Lane::kDigits)) != 0) {
+      numerals_->FindWord(*Word::Parse(written, lanes, Reading::kNumerals), found);
+    }
+    if ((lanes & LaneBit(Lane::kSkeleton)) != 0 && word.HasLeetForm()) {
+      leet_->FindWord(*Word::Parse(written, lanes, Reading::kLeet), found);
+    }
+    for (const Lane lane : {Lane::kPinyin, Lane::kShape}) {
+      if ((lanes & LaneBit(lane)) == 0) continue;
+      for (const ReferenceSpan& span : FindDisguised(lane, word, forms_, bytes_)) {
+        found.push_back(At(span.start, span.end, lane));
+      }
+    }
+  }
+  return found;
+}
 
 bool Text::IsLeet(size_t first, size_t last) const {
   int letters = 0;
@@ -291,14 +355,19 @@ LaneBytes BytesOf(Lane lane, std::string_view text, const std::vector<Unit>& uni
   return out;
 }
 
-const RE2& CompiledRegex(const std::string& regex, bool folds) {
-  static auto& cache = *new std::map<std::pair<std::string, bool>, std::unique_ptr<RE2>>;
-  std::unique_ptr<RE2>& compiled = cache[{regex, folds}];
+const RE2& CompiledRegex(const std::string& regex, Lane lane) {
+  static auto& cache = *new std::map<std::pair<std::string, Lane>, std::unique_ptr<RE2>>;
+  std::unique_ptr<RE2>& compiled = cache[{regex, lane}];
   if (compiled != nullptr) return *compiled;
+  const bool folds = lane != Lane::kExact;
   std::string pattern = folds ? "(?i)" : "";
   for (size_t at = 0; at < regex.size();) {
     const Decoded decoded = DecodeAt(regex, at);
     at += decoded.length;
+    if (lane == Lane::kDigits && LookUpNumeral(decoded.c).kind == NumeralKind::kDigits) {
+      pattern += LookUpNumeral(decoded.c).digits();
+      continue;
+    }
     const FoldEntry entry = LookUpFold(decoded.c);
     const bool change = folds && decoded.c >= 0x80 && entry.kind() == FoldEntry::Kind::kOne;
     AppendUtf8(change ? entry.value() : decoded.c, pattern);
@@ -316,31 +385,32 @@ const RE2& CompiledRegex(const std::string& regex, bool folds) {
 
 std::vector<Occurrence> Text::FindRegex(const std::string& regex, LaneSet lanes) const {
   std::vector<Occurrence> found;
-  for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton}) {
+  for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton, Lane::kDigits}) {
     if ((lanes & LaneBit(lane)) == 0) continue;
-    const LaneBytes text = BytesOf(lane, bytes_, units_, groups_);
-    const re2::StringPiece piece(text.bytes.data(), text.bytes.size());
-    const RE2& expression = CompiledRegex(regex, lane != Lane::kExact);
-    re2::StringPiece match;
-    for (size_t from = 0;
-         expression.Match(piece, from, piece.size(), RE2::UNANCHORED, &match, 1);) {
-      const auto begin = static_cast<size_t>(match.data() - piece.data());
-      from = begin + match.size();
-      found.push_back(At(text.origins[begin].first, text.origins[from - 1].second, lane));
-    }
+    FindRegexIn(lane, regex, lane == Lane::kDigits ? *numerals_ : *this, found);
   }
   return found;
 }
 
-std::vector<Lane> Text::LanesThatMatchAll(const std::string& regex, LaneSet lanes) const {
-  std::vector<Lane> matching;
-  for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton}) {
-    if ((lanes & LaneBit(lane)) == 0) continue;
-    const LaneBytes text = BytesOf(lane, bytes_, units_, groups_);
-    const re2::StringPiece piece(text.bytes.data(), text.bytes.size());
-    if (RE2::FullMatch(piece, CompiledRegex(regex, lane != Lane::kExact))) matching.push_back(lane);
+void Text::FindRegexIn(Lane lane, const std::string& regex, const Text& read,
+                       std::vector<Occurrence>& found) const {
+  const LaneBytes text = BytesOf(lane, bytes_, read.units_, read.groups_);
+  const re2::StringPiece piece(text.bytes.data(), text.bytes.size());
+  const RE2& expression = CompiledRegex(regex, lane);
+  re2::StringPiece match;
+  for (size_t from = 0; expression.Match(piece, from, piece.size(), RE2::UNANCHORED, &match, 1);) {
+    const auto begin = static_cast<size_t>(match.data() - piece.data());
+    from = begin + match.size();
+    found.push_back(At(text.origins[begin].first, text.origins[from - 1].second, lane));
   }
-  return matching;
+}
+
+bool Text::MatchesAll(const std::string& regex, Lane lane) const {
+  const LaneBytes text = BytesOf(lane, bytes_, units_, groups_);
+  return !text.bytes.empty() && text.origins.front().first == 0 &&
+         text.origins.back().second == bytes_.size() &&
+         RE2::FullMatch(re2::StringPiece(text.bytes.data(), text.bytes.size()),
+                        CompiledRegex(regex, lane));
 }
 
 // The occurrences that complete the matcher, ordered by end.
@@ -348,12 +418,9 @@ std::vector<Occurrence> Complete(const Matcher& matcher, const Text& text) {
   std::vector<Occurrence> complete;
   switch (matcher.kind) {
     case Matcher::Kind::kWords:
-      complete = text.FindWords(matcher.words, matcher.lanes);
-      break;
     case Matcher::Kind::kRegex:
-      complete = text.FindRegex(matcher.regex, matcher.lanes);
-      break;
     case Matcher::Kind::kDetector:
+      complete = text.Find(matcher);
       break;
     case Matcher::Kind::kAny:
       for (const Matcher& child : matcher.children) {
@@ -390,40 +457,69 @@ std::vector<Occurrence> Complete(const Matcher& matcher, const Text& text) {
   return complete;
 }
 
-// The lanes in which some expression or word of the rule is all of the text.
+// The lanes finer than skeleton, or that, in which some expression or word of the rule is all of
+// the text.
 void CollectLanes(const Matcher& matcher, const Text& text, size_t size, std::set<Lane>& lanes) {
-  if (matcher.kind == Matcher::Kind::kRegex) {
-    for (const Lane lane : text.LanesThatMatchAll(matcher.regex, matcher.lanes)) lanes.insert(lane);
+  constexpr Lane kPlain[] = {Lane::kExact, Lane::kFold, Lane::kSkeleton};
+  LaneSet plain = 0;
+  for (const Lane lane : kPlain) {
+    plain = static_cast<LaneSet>(plain | (matcher.lanes & LaneBit(lane)));
+    if (matcher.kind == Matcher::Kind::kRegex && (matcher.lanes & LaneBit(lane)) != 0 &&
+        text.MatchesAll(matcher.regex, lane)) {
+      lanes.insert(lane);
+    }
   }
-  for (const Occurrence& word : text.FindWords(matcher.words, matcher.lanes)) {
-    if (word.start == 0 && word.end == size) lanes.insert(word.lane);
+  for (const Occurrence& match : text.FindWords(matcher.words, plain)) {
+    if (match.start == 0 && match.end == size) lanes.insert(match.lane);
   }
   for (const Matcher& child : matcher.children) CollectLanes(child, text, size, lanes);
 }
 
-bool HasKindBeside(const Matcher& matcher, Matcher::Kind kind) {
-  return (matcher.kind != kind && matcher.kind != Matcher::Kind::kAny) ||
-         std::any_of(matcher.children.begin(), matcher.children.end(),
-                     [&](const Matcher& child) { return HasKindBeside(child, kind); });
+void CollectDetectors(const Matcher& matcher, std::vector<Detector>& detectors) {
+  if (matcher.kind == Matcher::Kind::kDetector) detectors.push_back(matcher.detector);
+  for (const Matcher& child : matcher.children) CollectDetectors(child, detectors);
+}
+
+bool HasMoreThanWords(const Matcher& matcher) {
+  constexpr LaneSet kWide =
+      LaneBit(Lane::kPinyin) | LaneBit(Lane::kShape) | LaneBit(Lane::kDecoded);
+  return (matcher.kind != Matcher::Kind::kWords && matcher.kind != Matcher::Kind::kAny) ||
+         (matcher.lanes & kWide) != 0 ||
+         std::any_of(matcher.children.begin(), matcher.children.end(), HasMoreThanWords);
 }
 
 // Of a rule with more than words, several matchers or lanes may find the same bytes: what is told
-// is the finest lane in which one of them is all of these bytes.
-Lane FinestLane(const Rule& rule, Lane found, std::string_view written) {
-  if (!HasKindBeside(rule.match, Matcher::Kind::kWords)) return found;
-  std::set<Lane> lanes = {found};
-  CollectLanes(rule.match, Text(written), written.size(), lanes);
-  return *lanes.begin();
+// is the finest lane in which one of them is all of these bytes, and the detector that knows them.
+void MakeFinest(const Rule& rule, std::string_view written, ReferenceForms forms,
+                Finding& finding) {
+  if (!HasMoreThanWords(rule.match)) return;
+  std::set<Lane> lanes = {finding.lane};
+  CollectLanes(rule.match, Text(written, forms), written.size(), lanes);
+  finding.lane = *lanes.begin();
+  std::vector<Detector> detectors;
+  CollectDetectors(rule.match, detectors);
+  for (const Detector detector : detectors) {
+    if (finding.detector != Detector::kNone && finding.detector != detector) continue;
+    for (const ReferenceDetected& match : FindDetected(detector, written, /*granted=*/true)) {
+      if (match.start != 0 || match.end != written.size()) continue;
+      finding.detector = detector;
+      finding.lane = std::min(finding.lane, match.lane);
+    }
+  }
 }
 
-bool HasDetector(const Matcher& matcher) {
-  return matcher.kind == Matcher::Kind::kDetector ||
-         std::any_of(matcher.children.begin(), matcher.children.end(), HasDetector);
+bool NamesDecoded(const Matcher& matcher) {
+  return (matcher.lanes & LaneBit(Lane::kDecoded)) != 0 ||
+         std::any_of(matcher.children.begin(), matcher.children.end(), NamesDecoded);
 }
 
 bool Excused(const Rule& rule, const Occurrence& occurrence, const Text& text) {
   if (!rule.except.has_value()) return false;
-  const std::vector<Occurrence> contexts = text.FindWords(rule.except->words, rule.except->lanes);
+  Matcher words;
+  words.kind = Matcher::Kind::kWords;
+  words.words = rule.except->words;
+  words.lanes = rule.except->lanes;
+  const std::vector<Occurrence> contexts = text.Find(words, NamesDecoded(rule.match));
   const size_t within = rule.except->within;
   return std::any_of(contexts.begin(), contexts.end(), [&](const Occurrence& context) {
     return context.first <= occurrence.last + within && context.last + within >= occurrence.first;
@@ -432,29 +528,24 @@ bool Excused(const Rule& rule, const Occurrence& occurrence, const Text& text) {
 
 }  // namespace
 
-bool ReferenceKnows(const Rule& rule) {
-  return !HasDetector(rule.match);
-}
-
 std::vector<Finding> ReferenceScan(const std::vector<Rule>& rules, Direction direction,
-                                   std::string_view bytes) {
-  const Text text(bytes);
+                                   std::string_view bytes, ReferenceForms forms) {
+  const Text text(bytes, forms);
   std::vector<Finding> findings;
   for (uint32_t number = 0; number < rules.size(); ++number) {
     const Rule& rule = rules[number];
     const RuleDirection one =
         direction == Direction::kPrompt ? RuleDirection::kPrompt : RuleDirection::kAnswer;
-    if (!ReferenceKnows(rule) || rule.status == RuleStatus::kRetired ||
+    if (rule.status == RuleStatus::kRetired ||
         (rule.direction != RuleDirection::kBoth && rule.direction != one)) {
       continue;
     }
     for (const Occurrence& occurrence : Complete(rule.match, text)) {
       if (Excused(rule, occurrence, text)) continue;
       findings.push_back(
-          {number,
-           FinestLane(rule, occurrence.lane,
-                      bytes.substr(occurrence.start, occurrence.end - occurrence.start)),
-           Detector::kNone, occurrence.start, occurrence.end});
+          {number, occurrence.lane, occurrence.detector, occurrence.start, occurrence.end});
+      MakeFinest(rule, bytes.substr(occurrence.start, occurrence.end - occurrence.start), forms,
+                 findings.back());
     }
   }
   std::sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
