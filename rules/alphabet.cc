@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include <absl/container/flat_hash_map.h>
+
 #include "rules/pinyin_table.h"
 #include "rules/shape_table.h"
 
@@ -66,6 +68,16 @@ std::string Encode(std::u32string_view text) {
   return bytes;
 }
 
+std::u32string DecodeAll(std::string_view bytes) {
+  std::u32string text;
+  for (size_t at = 0; at < bytes.size();) {
+    const Decoded decoded = DecodeAt(bytes, at);
+    at += decoded.length;
+    text += decoded.c;
+  }
+  return text;
+}
+
 // Follows the elements of a text, character by character, as a run of one is written once.
 class ElementPath {
  public:
@@ -79,11 +91,11 @@ class ElementPath {
       }
     });
   }
-  const LiteralIndex::Path& path() const { return path_; }
+  const PrefixSet::Path& path() const { return path_; }
   bool collapsed() const { return collapsed_; }
 
  private:
-  LiteralIndex::Path path_ = LiteralIndex::Root();
+  PrefixSet::Path path_;
   char32_t last_ = 0;
   bool collapsed_ = false;
 };
@@ -123,20 +135,20 @@ void SoundAlphabet::AppendComposites(std::string_view skeleton, size_t at, char3
   });
 }
 
-void SoundAlphabet::AppendUnfinished(std::string_view skeleton, size_t at, char32_t before,
-                                     std::vector<WordSymbol>& symbols) const {
+void SoundAlphabet::ForEachUnfinished(std::string_view skeleton, size_t at, char32_t before,
+                                      Visit visit) const {
   const std::string_view letters = LettersAt(skeleton, at);
   if (at + letters.size() < skeleton.size()) return;
   if (!letters.empty()) {
     for (const Syllable syllable : SyllablesBegunBy(letters)) {
-      symbols.push_back({SoundSymbol(syllable), true});
+      if (!visit({SoundSymbol(syllable), true})) return;
     }
   }
   if (!IsLetter(before)) return;
   std::string shared(1, static_cast<char>(before));
   shared += letters;
   for (const Syllable syllable : SyllablesBegunBy(shared)) {
-    symbols.push_back({SoundSymbol(syllable), false});
+    if (!visit({SoundSymbol(syllable), false})) return;
   }
 }
 
@@ -158,64 +170,85 @@ ShapeAlphabet::ShapeAlphabet(const std::vector<char32_t>& characters) {
     }
     if (collapsed) single_.back() = 1;
   }
-  shapes_ = LiteralIndex::Build(distinct);
+  shapes_ = PrefixSet::Build(distinct);
   BuildPairs();
 }
 
 void ShapeAlphabet::BuildPairs() {
   constexpr char32_t kTabled = 0x10000;
-  pairs_.resize((size_t{1} << kPairBits) / 64);
+  const auto collapsed_elements = [](char32_t c) {
+    Elements elements;
+    ForEachElement(c, [&](char32_t element) { elements.Add(element); });
+    return elements.list;
+  };
+  // The elements that stand in some form in a row, numbered once a character has them.
+  absl::flat_hash_map<std::u32string, uint16_t> numbers;
+  std::vector<std::u32string> shapes;
   for (uint32_t shape = 0; shape < shapes_.literal_count(); ++shape) {
-    LiteralIndex::Path path = LiteralIndex::Root();
-    const std::string_view elements = shapes_.literal(shape);
-    const LiteralIndex::Prefix* before = nullptr;
-    for (size_t at = 0; at < elements.size();) {
-      const Decoded decoded = DecodeAt(elements, at);
-      at += decoded.length;
-      if (before != nullptr) {
-        const uint32_t place = PairPlace(before->number, decoded.c);
-        pairs_[place / 64] |= uint64_t{1} << (place % 64);
+    const std::u32string& elements = shapes.emplace_back(DecodeAll(shapes_.literal(shape)));
+    for (size_t from = 0; from < elements.size(); ++from) {
+      for (size_t size = 1; from + size <= elements.size(); ++size) {
+        numbers.try_emplace(elements.substr(from, size), uint16_t{0});
       }
-      path = path.Then(decoded.c);
-      before = shapes_.Find(path);
     }
   }
-  prefix_of_.resize(kTabled);
-  first_element_.resize(kTabled);
-  last_element_.resize(kTabled);
+  elements_of_.resize(kTabled);
+  uint16_t last = 0;
   for (char32_t c = 0; c < kTabled; ++c) {
-    ElementPath elements;
-    elements.Take(c);
-    const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
-    if (prefix != nullptr && prefix->last != 0) prefix_of_[c] = prefix->number + 1;
-    const std::span<const char32_t> parts = ShapeElements(c);
-    first_element_[c] = parts.empty() ? c : parts.front();
-    last_element_[c] = parts.empty() ? c : parts.back();
+    const auto found = numbers.find(collapsed_elements(c));
+    if (found == numbers.end()) continue;
+    if (found->second == 0) found->second = ++last;
+    elements_of_[c] = found->second;
+  }
+  second_.resize(size_t{last} + 1);
+  pairs_.resize((size_t{1} << kPairBits) / 64);
+  const auto number_of = [&](std::u32string_view elements) {
+    return numbers.find(std::u32string(elements))->second;
+  };
+  for (const std::u32string_view elements : shapes) {
+    for (size_t size = 1; size <= elements.size(); ++size) {
+      const uint16_t first = number_of(elements.substr(0, size));
+      if (first == 0) continue;
+      // The second may begin with the element that the first ends with: they are one.
+      for (size_t from = size - 1; from <= size; ++from) {
+        for (size_t end = size; end <= elements.size(); ++end) {
+          if (end == from) continue;
+          const uint16_t second = number_of(elements.substr(from, end - from));
+          if (second == 0) continue;
+          const uint32_t place = PairPlace(first, second);
+          pairs_[place / 64] |= uint64_t{1} << (place % 64);
+          second_[second] = true;
+        }
+      }
+    }
   }
 }
 
+bool ShapeAlphabet::GoesOnComposite(char32_t c) const {
+  return c >= elements_of_.size() || second_[elements_of_[c]];
+}
+
 bool ShapeAlphabet::MayCompose(char32_t first, char32_t second) const {
-  if (first >= prefix_of_.size() || second >= prefix_of_.size()) return second != kInvalidByte;
-  if (prefix_of_[first] == 0) return false;
-  const char32_t element = first_element_[second];
-  if (element == last_element_[first]) return true;
-  const uint32_t place = PairPlace(prefix_of_[first] - 1, element);
+  if (first >= elements_of_.size() || second >= elements_of_.size()) {
+    return second != kInvalidByte;
+  }
+  const uint32_t place = PairPlace(elements_of_[first], elements_of_[second]);
   return ((pairs_[place / 64] >> (place % 64)) & 1U) != 0;
 }
 
 size_t ShapeAlphabet::memory_bytes() const {
   return shapes_.memory_bytes() + single_.capacity() + pairs_.capacity() * sizeof(uint64_t) +
-         3 * prefix_of_.capacity() * sizeof(uint32_t);
+         elements_of_.capacity() * sizeof(uint16_t) + second_.capacity() / 8;
 }
 
 std::vector<WordSymbol> ShapeAlphabet::OfWord(char32_t c) const {
   std::vector<WordSymbol> symbols;
   for (const std::u32string& form : ShapeFormsOf(c)) {
     const Elements elements = Collapse(form);
-    LiteralIndex::Path path = LiteralIndex::Root();
+    PrefixSet::Path path;
     for (const char32_t element : elements.list) path = path.Then(element);
-    const LiteralIndex::Prefix* const prefix = shapes_.Find(path);
-    if (prefix == nullptr || prefix->literal == LiteralIndex::kNoLiteral) continue;
+    const PrefixSet::Prefix* const prefix = shapes_.Find(path);
+    if (prefix == nullptr || prefix->literal == PrefixSet::kNoLiteral) continue;
     symbols.push_back({kFirstShape + prefix->literal, single_[prefix->literal] == 0});
   }
   return symbols;
@@ -224,15 +257,18 @@ std::vector<WordSymbol> ShapeAlphabet::OfWord(char32_t c) const {
 WordSymbol ShapeAlphabet::OfText(char32_t c) const {
   ElementPath elements;
   elements.Take(c);
-  const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
-  if (prefix == nullptr || prefix->literal == LiteralIndex::kNoLiteral) return {};
+  const PrefixSet::Prefix* const prefix = shapes_.Find(elements.path());
+  if (prefix == nullptr || prefix->literal == PrefixSet::kNoLiteral ||
+      (elements.collapsed() && single_[prefix->literal] == 0)) {
+    return {};
+  }
   return {kFirstShape + prefix->literal, !elements.collapsed()};
 }
 
 bool ShapeAlphabet::BeginsComposite(char32_t c) const {
   ElementPath elements;
   elements.Take(c);
-  const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
+  const PrefixSet::Prefix* const prefix = shapes_.Find(elements.path());
   return prefix != nullptr && prefix->last != 0;
 }
 
@@ -245,9 +281,10 @@ void ShapeAlphabet::AppendComposites(std::string_view skeleton, size_t at, char3
     if (decoded.c == kInvalidByte) return;
     at += decoded.length;
     elements.Take(decoded.c);
-    const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
+    const PrefixSet::Prefix* const prefix = shapes_.Find(elements.path());
     if (prefix == nullptr) return;
-    if (several && prefix->literal != LiteralIndex::kNoLiteral) {
+    if (several && prefix->literal != PrefixSet::kNoLiteral &&
+        (!elements.collapsed() || single_[prefix->literal] != 0)) {
       symbols.push_back({at, kFirstShape + prefix->literal, !elements.collapsed()});
     }
     if (prefix->last == 0) return;
@@ -255,21 +292,22 @@ void ShapeAlphabet::AppendComposites(std::string_view skeleton, size_t at, char3
   }
 }
 
-void ShapeAlphabet::AppendUnfinished(std::string_view skeleton, size_t at, char32_t /*before*/,
-                                     std::vector<WordSymbol>& symbols) const {
+void ShapeAlphabet::ForEachUnfinished(std::string_view skeleton, size_t at, char32_t /*before*/,
+                                      Visit visit) const {
   if (at >= skeleton.size()) return;
   ElementPath elements;
+  const PrefixSet::Prefix* prefix = nullptr;
   while (at < skeleton.size()) {
     const Decoded decoded = DecodeAt(skeleton, at);
     if (decoded.c == kInvalidByte) return;
     at += decoded.length;
     elements.Take(decoded.c);
-    const LiteralIndex::Prefix* const prefix = shapes_.Find(elements.path());
+    prefix = shapes_.Find(elements.path());
     if (prefix == nullptr || prefix->last == 0) return;
-    if (at < skeleton.size()) continue;
-    for (uint32_t literal = prefix->first; literal < prefix->last; ++literal) {
-      symbols.push_back({kFirstShape + literal, !elements.collapsed() && single_[literal] == 0});
-    }
+  }
+  for (uint32_t literal = prefix->first; literal < prefix->last; ++literal) {
+    if (elements.collapsed() && single_[literal] == 0) continue;
+    if (!visit({kFirstShape + literal, single_[literal] == 0})) return;
   }
 }
 

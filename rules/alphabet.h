@@ -16,9 +16,10 @@
 #include <vector>
 
 #include <absl/container/inlined_vector.h>
+#include <absl/functional/function_ref.h>
 
 #include "rules/lane_text.h"
-#include "rules/literal_index.h"
+#include "rules/prefix_set.h"
 #include "rules/rule.h"
 
 namespace weir::rules {
@@ -50,17 +51,20 @@ class Alphabet {
   virtual std::vector<WordSymbol> OfWord(char32_t c) const = 0;
   // What a character of a text is alone; symbol 0 when nothing of a word.
   virtual WordSymbol OfText(char32_t c) const = 0;
-  // Whether a composite may begin with `c`.
+  // Whether a composite may begin with `c`, and whether it may stand second in one.
   virtual bool BeginsComposite(char32_t c) const = 0;
-  // Whether one may have `first` and `second` in a row; quick, and true too often.
+  virtual bool GoesOnComposite(char32_t c) const = 0;
+  // Whether one may begin with `first` and `second`; quick, and true too often.
   virtual bool MayCompose(char32_t first, char32_t second) const = 0;
   // Appends the composites that begin at `at`. `before` is the last letter of the composite that
   // ends there, 0 if none does: the skeleton has one n for the two of xian neng.
   virtual void AppendComposites(std::string_view skeleton, size_t at, char32_t before,
                                 TextSymbols& symbols) const = 0;
-  // Appends the symbols that the text from `at` to its end is the beginning of.
-  virtual void AppendUnfinished(std::string_view skeleton, size_t at, char32_t before,
-                                std::vector<WordSymbol>& symbols) const = 0;
+  // Visits the symbols that the text from `at` to its end is the beginning of, until `visit`
+  // returns false.
+  using Visit = absl::FunctionRef<bool(const WordSymbol&)>;
+  virtual void ForEachUnfinished(std::string_view skeleton, size_t at, char32_t before,
+                                 Visit visit) const = 0;
 
   virtual size_t memory_bytes() const = 0;
 };
@@ -71,11 +75,12 @@ class SoundAlphabet final : public Alphabet {
   std::vector<WordSymbol> OfWord(char32_t c) const override;
   WordSymbol OfText(char32_t c) const override;
   bool BeginsComposite(char32_t c) const override;
+  bool GoesOnComposite(char32_t /*c*/) const override { return true; }  // a is a syllable
   bool MayCompose(char32_t /*first*/, char32_t /*second*/) const override { return true; }
   void AppendComposites(std::string_view skeleton, size_t at, char32_t before,
                         TextSymbols& symbols) const override;
-  void AppendUnfinished(std::string_view skeleton, size_t at, char32_t before,
-                        std::vector<WordSymbol>& symbols) const override;
+  void ForEachUnfinished(std::string_view skeleton, size_t at, char32_t before,
+                         Visit visit) const override;
   size_t memory_bytes() const override { return 0; }
 };
 
@@ -88,29 +93,33 @@ class ShapeAlphabet final : public Alphabet {
   std::vector<WordSymbol> OfWord(char32_t c) const override;
   WordSymbol OfText(char32_t c) const override;
   bool BeginsComposite(char32_t c) const override;
+  bool GoesOnComposite(char32_t c) const override;
   bool MayCompose(char32_t first, char32_t second) const override;
   void AppendComposites(std::string_view skeleton, size_t at, char32_t before,
                         TextSymbols& symbols) const override;
-  void AppendUnfinished(std::string_view skeleton, size_t at, char32_t before,
-                        std::vector<WordSymbol>& symbols) const override;
+  void ForEachUnfinished(std::string_view skeleton, size_t at, char32_t before,
+                         Visit visit) const override;
   size_t memory_bytes() const override;
 
  private:
   void BuildPairs();
-  static uint32_t PairPlace(uint32_t prefix, char32_t element) {
-    return ((prefix * 0x9E3779B1U) ^ (element * 0x85EBCA77U)) >> (32 - kPairBits);
+  static uint32_t PairPlace(uint32_t first, uint32_t second) {
+    return (first * 0x9E3779B1U + second * 0x85EBCA77U) >> (32 - kPairBits);
   }
+
   // The elements of every form of the characters, runs of one collapsed as in the skeleton. The
   // symbol of a form is its number here.
-  LiteralIndex shapes_;
-  // For MayCompose(): the prefix of shapes_, and 1, that a character below U+10000 is, and the
-  // first and last element of each; a bit for each prefix and element that lengthens it.
-  static constexpr uint32_t kPairBits = 20;
-  std::vector<uint32_t> prefix_of_;
-  std::vector<char32_t> first_element_;
-  std::vector<char32_t> last_element_;
+  PrefixSet shapes_;
+  // For MayCompose(): the number of the elements that a character below U+10000 has, 0 if no form
+  // has these in a row; whether they may stand behind others, by number; and a bit for each two
+  // numbers that a form may begin with.
+  static constexpr uint32_t kPairBits = 19;
+  std::vector<uint16_t> elements_of_;
+  std::vector<bool> second_;
   std::vector<uint64_t> pairs_;
-  std::vector<uint8_t> single_;  // of a form: 1 if some form collapses to it, so that it is unsure
+  // By form: 1 if some form collapses to it, so that it is unsure; and only such a one can have
+  // what a text has twice.
+  std::vector<uint8_t> single_;
 };
 
 }  // namespace weir::rules

@@ -1,7 +1,10 @@
 #include "rules/disguise_index.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -14,19 +17,14 @@ bool IsAscii(char32_t c) {
   return c < 0x80;
 }
 
-// The symbol whose key, its UTF-8 bytes, is `key`.
-Symbol SymbolOfKey(uint32_t key) {
-  if (key < 0x80) return key;
-  if (key < 0x10000) return ((key & 0x1FU) << 6) | ((key >> 8) & 0x3FU);
-  return ((key & 0x0FU) << 12) | ((key >> 2) & 0xFC0U) | ((key >> 16) & 0x3FU);
-}
-
 // As DecodeAt(), of text that is UTF-8 but for breaks.
 [[gnu::always_inline]] inline Decoded DecodeQuickly(std::string_view text, size_t at) {
   if (text.size() - at >= 4) {
     uint32_t bytes = 0;
     std::memcpy(&bytes, text.data() + at, sizeof(bytes));
-    if ((bytes & 0xC0C0F0U) == 0x8080E0U) return {SymbolOfKey(bytes & 0xFFFFFFU), 3};
+    if ((bytes & 0xC0C0F0U) == 0x8080E0U) {
+      return {((bytes & 0x0FU) << 12) | ((bytes >> 2) & 0xFC0U) | ((bytes >> 16) & 0x3FU), 3};
+    }
   }
   return DecodeAt(text, at);
 }
@@ -38,7 +36,8 @@ struct DisguiseIndex::Form {
   std::string symbols;
   uint32_t use = 0;
   size_t certain = 0;      // of the symbols: the first so many
-  bool repeating = false;  // two characters are one symbol
+  bool repeating = false;  // two characters are one symbol, or one character twice
+  bool collapsed = false;  // the former
 
   friend bool operator<(const Form& a, const Form& b) {
     return std::tie(a.symbols, a.use) < std::tie(b.symbols, b.use);
@@ -102,7 +101,7 @@ class DisguiseIndex::FormMaker {
   void AddSymbol(const WordSymbol& reading, size_t at, Symbol last, bool certain) {
     const Form before = form_;
     if (collapse_ && reading.symbol == last) {
-      form_.repeating = true;
+      form_.repeating = form_.collapsed = true;
       ++collapsed_;
       Add(at + 1, reading.symbol, false);
       --collapsed_;
@@ -166,24 +165,30 @@ DisguiseIndex DisguiseIndex::Build(Lane lane, std::vector<WordUse> uses) {
     if (is_new) {
       distinct.push_back(form.symbols);
       index.form_first_.push_back(static_cast<uint32_t>(index.form_use_.size()));
+      index.collapsed_.push_back(1);
     }
+    if (!form.collapsed) index.collapsed_.back() = 0;
     if (is_new || form.use != previous->use) index.form_use_.push_back(form.use);
     previous = &form;
   }
   index.form_first_.push_back(static_cast<uint32_t>(index.form_use_.size()));
-  index.forms_ = LiteralIndex::Build(distinct);
+  index.forms_ = PrefixSet::Build(distinct);
+  index.filter_ = FormFilter(index.forms_, index.collapsed_);
   index.prefix_uses_.resize(index.forms_.prefix_count());
   for (const Form& form : forms) index.NotePrefixes(form);
   for (const WordUse& use : index.uses_) {
+    if (const char32_t first = use.word.runs.front().c; IsAscii(first)) {
+      index.ascii_firsts_[first] = true;
+    }
     if (use.part) index.parts_ = static_cast<DirectionSet>(index.parts_ | use.directions);
   }
-  index.BuildTable();
+  index.BuildTables();
   return index;
 }
 
 void DisguiseIndex::NotePrefixes(const Form& form) {
   const WordUse& use = uses_[form.use];
-  LiteralIndex::Path path = LiteralIndex::Root();
+  PrefixSet::Path path;
   size_t taken = 0;
   const auto add = [&](DirectionSet& to) { to = static_cast<DirectionSet>(to | use.directions); };
   for (size_t at = 0; at < form.symbols.size();) {
@@ -197,8 +202,9 @@ void DisguiseIndex::NotePrefixes(const Form& form) {
   }
 }
 
-void DisguiseIndex::BuildTable() {
+void DisguiseIndex::BuildTables() {
   table_.resize(0x10000);
+  mark_table_.resize(0x10000);
   std::vector<bool> used(0x10000);
   for (uint32_t form = 0; form < forms_.literal_count(); ++form) {
     const std::string_view symbols = forms_.literal(form);
@@ -208,13 +214,25 @@ void DisguiseIndex::BuildTable() {
       at += decoded.length;
     }
   }
+  firsts_.resize(0x10000);
+  for (Symbol symbol = 1; symbol < firsts_.size(); ++symbol) {
+    if (!used[symbol]) continue;
+    const PrefixSet::Prefix* const prefix = forms_.Find(PrefixSet::Path().Then(symbol));
+    if (prefix == nullptr || prefix->last == 0) continue;
+    firsts_[symbol] = {true, prefix_uses_[prefix->number].certain};
+  }
   for (char32_t c = 0; c < table_.size(); ++c) {
     if (c >= 0xD800 && c < 0xE000) continue;
     const WordSymbol read = alphabet_->OfText(c);
     if (used[read.symbol]) {
-      table_[c] = LiteralIndex::Key(read.symbol) | (read.certain ? 0 : kUncertain);
+      table_[c] = read.symbol | (read.certain ? 0 : kUncertain);
+      mark_table_[c] = MarkOf(read.symbol);
     }
-    if (alphabet_->BeginsComposite(c)) table_[c] |= kComposite;
+    if (alphabet_->BeginsComposite(c)) {
+      table_[c] |= kComposite;
+      mark_table_[c] |= kBeginsComposite;
+    }
+    if (alphabet_->GoesOnComposite(c)) mark_table_[c] |= kGoesOnComposite;
   }
 }
 
@@ -222,52 +240,64 @@ uint32_t DisguiseIndex::EntryOf(char32_t c) const {
   if (c < table_.size()) return table_[c];
   if (c == kInvalidByte) return 0;
   const WordSymbol read = alphabet_->OfText(c);
-  return (read.symbol == 0 ? 0 : LiteralIndex::Key(read.symbol)) | (read.certain ? 0 : kUncertain) |
+  return read.symbol | (read.certain ? 0 : kUncertain) |
          (alphabet_->BeginsComposite(c) ? kComposite : 0);
+}
+
+uint32_t DisguiseIndex::RareMarkEntryOf(char32_t c) const {
+  if (c == kInvalidByte) return kGoesOnComposite;
+  const WordSymbol read = alphabet_->OfText(c);
+  return (read.symbol == 0 ? 0 : MarkOf(read.symbol)) | kGoesOnComposite |
+         (alphabet_->BeginsComposite(c) ? kBeginsComposite : 0);
 }
 
 // Follows the symbols from one place, in every way to read them.
 class DisguiseIndex::Walk {
  public:
-  Walk(const DisguiseIndex& index, std::string_view skeleton, uint64_t base, std::vector<Hit>& hits,
-       std::vector<Growth>* growths)
+  // `hits` and `growths` may be null: not asked for.
+  Walk(const DisguiseIndex& index, std::string_view skeleton, uint64_t base, std::vector<Hit>* hits,
+       const GrowthVisit* growths)
       : index_(index), skeleton_(skeleton), base_(base), hits_(hits), growths_(growths) {}
 
   void From(size_t start) {
     start_ = start;
-    Go({start, LiteralIndex::Root(), nullptr, 0, true, false});
+    Place place;
+    place.at = start;
+    Go(place);
   }
 
  private:
   struct Place {
-    size_t at;
-    LiteralIndex::Path path;
-    const LiteralIndex::Prefix* prefix;  // null at the start
-    char32_t before;                     // the last letter of the composite that ends here, or 0
-    bool certain;
-    bool tone;  // a digit here may be a tone
+    size_t at = 0;
+    PrefixSet::Path path;
+    const PrefixSet::Prefix* prefix = nullptr;  // what was found at `path`; null: not looked for
+    std::array<Mark, 2> marks{};                // of the first symbols
+    uint32_t symbols = 0;
+    char32_t before = 0;  // the last letter of the composite that ends here, or 0
+    bool certain = true;
+    bool tone = false;  // a digit here may be a tone
   };
 
+  bool ends(const Place& place) const { return place.at == skeleton_.size(); }
+
   void Go(const Place& place) {
-    if (growths_ != nullptr) {
-      if (place.at == skeleton_.size() && place.prefix != nullptr) {
-        growths_->push_back({base_ + start_, place.prefix, false, place.certain});
-      }
-      NoteUnfinished(place);
-    }
+    if (growths_ != nullptr) NoteGrowths(place);
     char32_t c = kInvalidByte;
-    if (place.at < skeleton_.size()) {
-      const Decoded decoded = DecodeAt(skeleton_, place.at);
+    if (!ends(place)) {
+      const Decoded decoded = DecodeQuickly(skeleton_, place.at);
       c = decoded.c;
       const uint32_t entry = index_.EntryOf(c);
-      if ((entry & kKeyMask) != 0) {
-        Take(place,
-             {place.at + decoded.length, SymbolOfKey(entry & kKeyMask), (entry & kUncertain) == 0});
+      if ((entry & kSymbolMask) != 0) {
+        Take(place, {place.at + decoded.length, entry & kSymbolMask, (entry & kUncertain) == 0});
       }
       if (place.tone && c >= '0' && c <= '5') {
-        Go({place.at + 1, place.path, place.prefix, 0, place.certain, false});
+        Place toned = place;
+        ++toned.at;
+        toned.before = 0;
+        toned.tone = false;
+        Go(toned);
       }
-      if ((entry & kComposite) == 0 && place.before == 0) return;
+      if (place.before == 0 && !MayCompose(entry, c, place.at + decoded.length)) return;
     } else if (place.before == 0) {
       return;
     }
@@ -276,110 +306,347 @@ class DisguiseIndex::Walk {
     for (const TextSymbol& symbol : symbols) Take(place, symbol);
   }
 
+  // Whether a composite may begin with `c`, which ends at `next`.
+  bool MayCompose(uint32_t entry, char32_t c, size_t next) const {
+    if ((entry & kComposite) == 0) return false;
+    return index_.alphabet_->MayCompose(
+        c, next < skeleton_.size() ? DecodeQuickly(skeleton_, next).c : kInvalidByte);
+  }
+
   void Take(const Place& from, const TextSymbol& symbol) {
-    const LiteralIndex::Path path = from.path.Then(symbol.symbol);
-    const LiteralIndex::Prefix* const prefix = index_.forms_.Find(path);
-    if (prefix == nullptr) return;
-    const size_t size = taken_.size();
-    AppendUtf8(symbol.symbol, taken_);
-    if (prefix->literal != LiteralIndex::kNoLiteral &&
-        index_.forms_.literal(prefix->literal) == taken_) {
-      hits_.push_back({prefix->literal, base_ + start_, base_ + symbol.end});
+    const FormFilter& filter = index_.filter_;
+    const Mark mark = MarkOf(symbol.symbol);
+    Place to;
+    to.marks = from.marks;
+    to.symbols = from.symbols + 1;
+    bool may_be_whole = true;
+    switch (from.symbols) {
+      case 0:
+        to.marks[0] = mark;
+        may_be_whole = filter.has_singles() && filter.IsWhole(mark);
+        break;
+      case 1:
+        if (!filter.BeginsWith(to.marks[0], mark)) return;
+        to.marks[1] = mark;
+        may_be_whole = filter.has_pairs() && filter.IsWhole(to.marks[0], mark) != 0;
+        break;
+      case 2:
+        if (filter.BeginsWith(to.marks[0], to.marks[1], mark) == 0) return;
+        break;
+      default:
+        break;
     }
+    to.at = symbol.end;
+    to.path = from.path.Then(symbol.symbol);
+    if (may_be_whole || to.symbols > 2) {
+      to.prefix = index_.forms_.Find(to.path);
+      if (to.prefix == nullptr) return;
+    }
+    const size_t size = taken_.size();
+    taken_.push_back(symbol.symbol);
+    if (to.prefix != nullptr) NoteHit(*to.prefix, symbol.end);
     const char32_t last =
         symbol.end > start_ ? static_cast<unsigned char>(skeleton_[symbol.end - 1]) : 0;
-    const bool letter = index_.lane_ == Lane::kPinyin && last >= 'a' && last <= 'z';
-    if (prefix->last != 0) {
-      Go({symbol.end, path, prefix, letter ? last : 0, from.certain && symbol.certain, letter});
-    }
+    to.tone = index_.lane_ == Lane::kPinyin && last >= 'a' && last <= 'z';
+    to.before = to.tone ? last : 0;
+    to.certain = from.certain && symbol.certain;
+    if (to.prefix == nullptr || to.prefix->last != 0) Go(to);
     taken_.resize(size);
   }
 
-  void NoteUnfinished(const Place& place) {
-    if (place.at < skeleton_.size()) {
-      const Decoded decoded = DecodeAt(skeleton_, place.at);
-      if ((index_.EntryOf(decoded.c) & kComposite) == 0) return;
-    } else if (place.before == 0) {
-      return;
+  void NoteHit(const PrefixSet::Prefix& prefix, size_t end) {
+    if (hits_ == nullptr || prefix.literal == PrefixSet::kNoLiteral) return;
+    const std::string_view literal = index_.forms_.literal(prefix.literal);
+    size_t at = 0;
+    for (const Symbol symbol : taken_) {
+      if (at == literal.size()) return;
+      const Decoded decoded = DecodeQuickly(literal, at);
+      if (decoded.c != symbol) return;
+      at += decoded.length;
     }
-    unfinished_.clear();
-    index_.alphabet_->AppendUnfinished(skeleton_, place.at, place.before, unfinished_);
-    for (const WordSymbol& symbol : unfinished_) {
-      const LiteralIndex::Prefix* const prefix = index_.forms_.Find(place.path.Then(symbol.symbol));
-      if (prefix == nullptr) continue;
-      growths_->push_back({base_ + start_, prefix, true, place.certain && symbol.certain});
+    if (at == literal.size()) hits_->push_back({prefix.literal, base_ + start_, base_ + end});
+  }
+
+  void NoteGrowths(const Place& place) {
+    if (ends(place) && place.symbols > 0) {
+      const PrefixSet::Prefix* const prefix =
+          place.prefix != nullptr ? place.prefix : index_.forms_.Find(place.path);
+      if (prefix != nullptr && prefix->last != 0) Visit({prefix, false, place.certain});
     }
+    if (ends(place)) {
+      if (place.before == 0) return;
+    } else {
+      const Decoded decoded = DecodeQuickly(skeleton_, place.at);
+      const size_t next = place.at + decoded.length;
+      const uint32_t entry = index_.EntryOf(decoded.c);
+      const bool last = next == skeleton_.size();
+      if (last ? (entry & kComposite) == 0 : !MayCompose(entry, decoded.c, next)) return;
+    }
+    if (growths_ == nullptr) return;
+    index_.alphabet_->ForEachUnfinished(
+        skeleton_, place.at, place.before, [&](const WordSymbol& symbol) {
+          if (place.symbols == 1 &&
+              !index_.filter_.BeginsWith(place.marks[0], MarkOf(symbol.symbol))) {
+            return true;
+          }
+          const PrefixSet::Prefix* const prefix =
+              index_.forms_.Find(place.path.Then(symbol.symbol));
+          if (prefix != nullptr) Visit({prefix, true, place.certain && symbol.certain});
+          return growths_ != nullptr;
+        });
+  }
+
+  void Visit(const Growth& growth) {
+    if (growths_ != nullptr && !(*growths_)(growth)) growths_ = nullptr;
   }
 
   const DisguiseIndex& index_;
   const std::string_view skeleton_;
   const uint64_t base_;
-  std::vector<Hit>& hits_;
-  std::vector<Growth>* const growths_;  // null: not asked for
+  std::vector<Hit>* const hits_;
+  const GrowthVisit* growths_;  // null: not asked for, or told enough
   size_t start_ = 0;
-  std::string taken_;  // symbols
-  std::vector<WordSymbol> unfinished_;
+  absl::InlinedVector<Symbol, 16> taken_;
 };
 
-void DisguiseIndex::ScanFrom(std::string_view skeleton, size_t start, uint64_t base,
-                             std::vector<Hit>& hits, std::vector<Growth>& growths) const {
-  Walk(*this, skeleton, base, hits, &growths).From(start);
-}
-
-// Whether a form begins with three characters of a text, none of which begins a composite.
-bool DisguiseIndex::BeginsForm(uint32_t first, uint32_t second, uint32_t third) const {
-  if (first == 0 || second == 0 || !forms_.MayBegin(first, second, third)) return false;
-  const LiteralIndex::Path pair =
-      LiteralIndex::Root().Then(SymbolOfKey(first)).Then(SymbolOfKey(second));
-  if (third != 0 && forms_.Find(pair.Then(SymbolOfKey(third))) != nullptr) return true;
-  return forms_.has_pairs() && forms_.Find(pair) != nullptr;
-}
-
-void DisguiseIndex::Scan(std::string_view skeleton, std::vector<Hit>& hits) const {
-  Walk walk(*this, skeleton, 0, hits, nullptr);
-  // The last three characters: where they stand, the keys of their symbols, and whether what begins
-  // there has been followed.
-  struct Recent {
-    size_t at = 0;
-    uint32_t key = 0;
-    bool followed = true;
-  };
-  Recent first;
-  Recent second;
-  const auto follow = [&](Recent& recent) {
-    if (!std::exchange(recent.followed, true)) walk.From(recent.at);
-  };
-  TextSymbols composites;
-  const bool singles = forms_.has_single_characters();
-  for (size_t at = 0; at < skeleton.size();) {
+// As ScanFrom(), where each character is read in one way alone and no form ends, which is nearly
+// everywhere. False where it cannot tell.
+bool DisguiseIndex::GrowsPlainly(std::string_view skeleton, size_t start, DirectionSet direction,
+                                 Grown& grown) const {
+  std::array<Mark, 2> marks{};
+  PrefixSet::Path path;
+  const PrefixSet::Prefix* prefix = nullptr;
+  bool certain = true;
+  size_t at = start;
+  for (size_t symbols = 1;; ++symbols) {
     const Decoded decoded = DecodeQuickly(skeleton, at);
-    const uint32_t entry = EntryOf(decoded.c);
-    Recent third{at, entry & kKeyMask, false};
     at += decoded.length;
-    if (BeginsForm(first.key, second.key, third.key)) follow(first);
-    if (singles && third.key != 0) follow(third);
-    if ((entry & kComposite) != 0) {
-      const char32_t next = at < skeleton.size() ? DecodeQuickly(skeleton, at).c : kInvalidByte;
-      composites.clear();
-      if (alphabet_->MayCompose(decoded.c, next)) {
-        alphabet_->AppendComposites(skeleton, third.at, 0, composites);
-      }
-      if (!composites.empty()) {
-        follow(third);
-        if (second.key != 0) follow(second);
-        if (first.key != 0) follow(first);
+    const uint32_t entry = EntryOf(decoded.c);
+    const bool last = at == skeleton.size();
+    const bool composite = (entry & kComposite) != 0;
+    if (composite && !last && alphabet_->MayCompose(decoded.c, DecodeQuickly(skeleton, at).c)) {
+      return false;
+    }
+    const Symbol symbol = entry & kSymbolMask;
+    const bool dead = !last || !composite;  // where no form goes on with the symbol
+    if (symbol == 0) return dead;
+    const Mark mark = MarkOf(symbol);
+    path = path.Then(symbol);
+    certain = certain && (entry & kUncertain) == 0;
+    if (symbols == 1) {
+      if (filter_.has_singles() && filter_.IsWhole(mark)) return false;
+      marks[0] = mark;
+    } else if (symbols == 2) {
+      if (!filter_.BeginsWith(marks[0], mark)) return dead;
+      if (filter_.has_pairs() && filter_.IsWhole(marks[0], mark) != 0) return false;
+      marks[1] = mark;
+    } else if (symbols == 3 && filter_.BeginsWith(marks[0], marks[1], mark) == 0) {
+      return dead;
+    }
+    if (symbols > 2 || (symbols == 2 && last)) {
+      prefix = forms_.Find(path);
+      if (prefix == nullptr) return dead;
+      if (prefix->literal != PrefixSet::kNoLiteral) return false;
+    }
+    if (!last) continue;
+    if (symbols == 1) {
+      grown = {firsts_[symbol].grows, certain && (firsts_[symbol].certain & direction) != 0};
+    } else {
+      grown = {true, GrowsCertainly({prefix, false, certain}, direction)};
+    }
+    return grown.certain || !composite;
+  }
+}
+
+DisguiseIndex::Grown DisguiseIndex::ScanFrom(std::string_view skeleton, size_t start, uint64_t base,
+                                             DirectionSet direction, std::vector<Hit>& hits) const {
+  Grown grown;
+  if (GrowsPlainly(skeleton, start, direction, grown)) return grown;
+  grown = {};
+  const auto note = [&](const Growth& growth) {
+    grown.any = true;
+    grown.certain = GrowsCertainly(growth, direction);
+    return !grown.certain;
+  };
+  const GrowthVisit visit(note);
+  Walk(*this, skeleton, base, &hits, &visit).From(start);
+  return grown;
+}
+
+void DisguiseIndex::ForEachGrowth(std::string_view skeleton, GrowthVisit visit) const {
+  Walk(*this, skeleton, 0, nullptr, &visit).From(0);
+}
+
+void DisguiseIndex::ScanPlainly(std::string_view skeleton, std::vector<Hit>& hits) const {
+  Walk walk(*this, skeleton, 0, &hits, nullptr);
+  for (size_t at = 0; at < skeleton.size(); at += DecodeAt(skeleton, at).length) walk.From(at);
+}
+
+// The characters of a skeleton, some hundred at a time, and the places among them from which a form
+// may begin. The loops over all characters ask without a branch and list what is left for others.
+class DisguiseIndex::Sweep {
+ public:
+  Sweep(const DisguiseIndex& index, const LaneText& skeleton)
+      : index_(index), filter_(index.filter_), skeleton_(skeleton.From(0)), drops_(skeleton) {}
+
+  // Reads on. False at the end.
+  bool Read() {
+    known_ -= count_;
+    for (size_t i = 0; i < known_; ++i) {
+      characters_[i] = characters_[i + count_];
+      offsets_[i] = offsets_[i + count_];
+      marks_[i] = marks_[i + count_];
+      flags_[i] = flags_[i + count_];
+    }
+    size_t known = known_;
+    size_t at = at_;
+    for (; known < kPlaces + kAhead && at < skeleton_.size(); ++known) {
+      const Decoded decoded = DecodeQuickly(skeleton_, at);
+      offsets_[known] = at;
+      characters_[known] = decoded.c;
+      at += decoded.length;
+    }
+    at_ = at;
+    for (size_t i = std::exchange(known_, known); i < known; ++i) {
+      const uint32_t entry = index_.MarkEntryOf(characters_[i]);
+      marks_[i] = entry & ~kMarkFreeBits;
+      flags_[i] = static_cast<uint8_t>(entry & kMarkFreeBits);
+    }
+    count_ = std::min(known_, kPlaces);
+    for (size_t i = known_; i < kPlaces + kAhead; ++i) {
+      characters_[i] = kInvalidByte;
+      offsets_[i] = skeleton_.size();
+      marks_[i] = 0;
+      flags_[i] = kGoesOnComposite;
+    }
+    return count_ > 0;
+  }
+
+  // Calls follow(offset), in order.
+  template <typename Follow>
+  void ForEachPlace(Follow follow) {
+    places_.fill(0);
+    filter_.has_pairs() ? FindPlain<true>() : FindPlain<false>();
+    FindComposites();
+    for (size_t word = 0; word < places_.size(); ++word) {
+      for (uint64_t bits = places_[word]; bits != 0; bits &= bits - 1) {
+        follow(offsets_[64 * word + static_cast<size_t>(std::countr_zero(bits))]);
       }
     }
-    first = second;
-    second = third;
   }
-  if (BeginsForm(first.key, second.key, 0)) follow(first);
+
+ private:
+  static constexpr size_t kPlaces = 512;
+  static constexpr size_t kAhead = 16;
+  static constexpr size_t kCompositeMax = 4;  // of characters, to look behind it
+
+  void Add(size_t place) {
+    if (place < count_) places_[place / 64] |= uint64_t{1} << (place % 64);
+  }
+  // Whether a composite may begin at `place`.
+  bool Composes(size_t place) const {
+    return (flags_[place] & kBeginsComposite) != 0 &&
+           index_.alphabet_->MayCompose(characters_[place], characters_[place + 1]);
+  }
+
+  // Places where forms begin without a composite among the first three symbols.
+  template <bool kPairs>
+  void FindPlain() {
+    const Mark* const m = marks_.data();
+    size_t found = 0;
+    for (size_t i = 0; i < count_; ++i) {
+      found_[found] = static_cast<uint16_t>(i);
+      uint32_t bit = filter_.BeginsWith(m[i], m[i + 1], m[i + 2]);
+      if constexpr (kPairs) bit |= filter_.IsWhole(m[i], m[i + 1]);
+      found += bit;
+    }
+    for (const size_t i : std::span(found_).first(found)) {
+      if ((kPairs && IsWholePair(i)) || filter_.GoesOn(m[i], m[i + 1], m[i + 2], m[i + 3]) ||
+          Composes(i + 3)) {
+        Add(i);
+      }
+    }
+    if (!filter_.has_singles()) return;
+    for (size_t i = 0; i < count_; ++i) {
+      if (filter_.IsWhole(m[i])) Add(i);
+    }
+  }
+
+  bool IsWholePair(size_t place) {
+    if (filter_.IsWholeAsItIs(marks_[place], marks_[place + 1])) return true;
+    return drops_.Between(offsets_[place], offsets_[place + 2]) &&
+           filter_.IsWhole(marks_[place], marks_[place + 1]) != 0;
+  }
+
+  // A composite may stand first, second or third in a form.
+  void FindComposites() {
+    // Eight places at a look: most texts have few.
+    for (size_t i = 0; i < count_ + 2; i += 8) {
+      uint64_t begins = 0;
+      uint64_t goes_on = 0;
+      std::memcpy(&begins, flags_.data() + i, sizeof(begins));
+      std::memcpy(&goes_on, flags_.data() + i + 1, sizeof(goes_on));
+      static_assert(kBeginsComposite == 1 && kGoesOnComposite == 2);
+      for (uint64_t bits = begins & (goes_on >> 1U) & 0x0101010101010101U; bits != 0;
+           bits &= bits - 1) {
+        const size_t place = i + static_cast<size_t>(std::countr_zero(bits)) / 8;
+        if (place >= count_ + 2 || !Composes(place)) continue;
+        composites_.clear();
+        index_.alphabet_->AppendComposites(skeleton_, offsets_[place], 0, composites_);
+        for (const TextSymbol& composite : composites_) AddAround(place, composite);
+      }
+    }
+  }
+
+  void AddAround(size_t place, const TextSymbol& composite) {
+    const Mark mark = MarkOf(composite.symbol);
+    size_t end = place + 1;
+    while (offsets_[end] < composite.end && end <= place + kCompositeMax) ++end;
+    // What follows may be read in several ways.
+    const bool open = index_.lane_ == Lane::kPinyin || offsets_[end] != composite.end ||
+                      Composes(end) || Composes(end + 1);
+    const Mark* const m = marks_.data();
+    if (open || filter_.IsWhole(mark) || filter_.IsWhole(mark, m[end]) != 0 ||
+        filter_.BeginsWith(mark, m[end], m[end + 1]) != 0) {
+      Add(place);
+    }
+    if (place < 1 || m[place - 1] == 0) return;
+    const Mark first = m[place - 1];
+    if (filter_.BeginsWith(first, mark) && (open || filter_.IsWhole(first, mark) != 0 ||
+                                            filter_.BeginsWith(first, mark, m[end]) != 0)) {
+      Add(place - 1);
+    }
+    if (place < 2 || m[place - 2] == 0) return;
+    if (filter_.BeginsWith(m[place - 2], first, mark) != 0) Add(place - 2);
+  }
+
+  const DisguiseIndex& index_;
+  const FormFilter& filter_;
+  const std::string_view skeleton_;
+  LaneText::Drops drops_;
+  size_t at_ = 0;
+  size_t count_ = 0;  // characters that are places of this block; behind them,
+  size_t known_ = 0;  // up to here, those that are looked ahead at
+  std::array<char32_t, kPlaces + kAhead> characters_;
+  std::array<size_t, kPlaces + kAhead> offsets_;
+  std::array<Mark, kPlaces + kAhead> marks_;
+  std::array<uint8_t, kPlaces + kAhead> flags_;
+  std::array<uint16_t, kPlaces> found_;
+  std::array<uint64_t, kPlaces / 64> places_;
+  TextSymbols composites_;
+};
+
+void DisguiseIndex::Scan(const LaneText& skeleton, std::vector<Hit>& hits) const {
+  Walk walk(*this, skeleton.From(0), 0, &hits, nullptr);
+  Sweep sweep(*this, skeleton);
+  while (sweep.Read()) sweep.ForEachPlace([&](size_t at) { walk.From(at); });
 }
 
 size_t DisguiseIndex::memory_bytes() const {
   size_t bytes = forms_.memory_bytes() + (form_first_.capacity() + form_use_.capacity()) * 4 +
                  prefix_uses_.capacity() * sizeof(PrefixUses) +
-                 table_.capacity() * sizeof(uint32_t);
+                 (table_.capacity() + mark_table_.capacity()) * sizeof(uint32_t) +
+                 filter_.memory_bytes() + collapsed_.capacity();
   if (alphabet_ != nullptr) bytes += alphabet_->memory_bytes();
   for (const WordUse& use : uses_) {
     bytes += sizeof(use) + use.word.exact.capacity() + use.word.fold.capacity() +

@@ -3,12 +3,13 @@
 //
 // Words are kept as forms, one for every combination of what their characters may be read as, at
 // most kFormsMax for a word; a search follows the text's symbols through the forms' prefixes, with
-// every way to read the text, and hardly ever has two. What it finds is likely, not certain:
-// disguise_match.h decides.
+// every way to read the text, and hardly ever has two. A filter (form_filter.h) tells the few
+// places where that is worth while. What is found is likely, not certain: disguise_match.h decides.
 //
 // Immutable and thread-safe once built.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -16,8 +17,11 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/functional/function_ref.h>
+
 #include "rules/alphabet.h"
-#include "rules/literal_index.h"
+#include "rules/form_filter.h"
+#include "rules/prefix_set.h"
 #include "rules/rule.h"
 #include "rules/word_index.h"
 
@@ -31,12 +35,16 @@ class DisguiseIndex {
     uint64_t start;
     uint64_t end;
   };
-  // The skeleton from `start` to its end is the beginning of forms.
+  // The skeleton from some place to its end is the beginning of forms.
   struct Growth {
-    uint64_t start;
-    const LiteralIndex::Prefix* prefix;
+    const PrefixSet::Prefix* prefix;
     bool unfinished;  // the last symbol is not complete, so the forms may be the prefix itself
     bool certain;     // so are all symbols
+  };
+  // What a place may grow into.
+  struct Grown {
+    bool any = false;
+    bool certain = false;  // some growth is, for the direction asked for: see GrowsCertainly()
   };
 
   DisguiseIndex() = default;
@@ -52,16 +60,24 @@ class DisguiseIndex {
   bool empty() const { return uses_.empty(); }
 
   // Appends the hits in a whole skeleton.
-  void Scan(std::string_view skeleton, std::vector<Hit>& hits) const;
-  // Appends the hits that begin at `start`, an offset in `skeleton`, and what could grow from
-  // there. All offsets are counted from `base`, which is that of the skeleton's first byte.
-  void ScanFrom(std::string_view skeleton, size_t start, uint64_t base, std::vector<Hit>& hits,
-                std::vector<Growth>& growths) const;
+  void Scan(const LaneText& skeleton, std::vector<Hit>& hits) const;
+  // The same, with every place followed and none passed over: what Scan() must find.
+  void ScanPlainly(std::string_view skeleton, std::vector<Hit>& hits) const;
+  // Appends the hits that begin at `start`, an offset in `skeleton`, and says what could grow from
+  // there. Offsets of hits are counted from `base`, which is that of the skeleton's first byte.
+  Grown ScanFrom(std::string_view skeleton, size_t start, uint64_t base, DirectionSet direction,
+                 std::vector<Hit>& hits) const;
+  // Visits what could grow from the beginning of `skeleton`, until `visit` returns false.
+  using GrowthVisit = absl::FunctionRef<bool(const Growth&)>;
+  void ForEachGrowth(std::string_view skeleton, GrowthVisit visit) const;
 
   template <typename Visit>
   void ForEachUse(uint32_t form, Visit visit) const {
     for (uint32_t i = form_first_[form]; i < form_first_[form + 1]; ++i) visit(uses_[form_use_[i]]);
   }
+  // Whether two of the word's characters are one symbol of the form: a text has it only where the
+  // skeleton has dropped a repeat.
+  bool IsCollapsed(uint32_t form) const { return collapsed_[form] != 0; }
   // Visits the uses that a growth could become, each at least once.
   template <typename Visit>
   void ForEachUse(const Growth& growth, Visit visit) const;
@@ -76,6 +92,8 @@ class DisguiseIndex {
   bool MayRepeat(const Growth& growth, DirectionSet direction) const {
     return (prefix_uses_[growth.prefix->number].repeating & direction) != 0;
   }
+  // Whether some word begins with `c` itself, which must be ASCII.
+  bool HasWordFrom(char32_t c) const { return ascii_firsts_[c]; }
   // Of all uses that are parts.
   DirectionSet parts() const { return parts_; }
 
@@ -85,6 +103,7 @@ class DisguiseIndex {
   struct Form;
   class FormMaker;
   class Walk;
+  class Sweep;
   // The directions of uses whose form a prefix begins or is.
   struct PrefixUses {
     DirectionSet certain = 0;    // begins, and its symbols are certain
@@ -93,35 +112,53 @@ class DisguiseIndex {
   };
 
   void NotePrefixes(const Form& form);
-  void BuildTable();
-  bool BeginsForm(uint32_t first, uint32_t second, uint32_t third) const;
+  bool GrowsPlainly(std::string_view skeleton, size_t start, DirectionSet direction,
+                    Grown& grown) const;
+  void BuildTables();
 
-  // What a character of a text below U+10000 is read as: the key of its symbol, and these.
-  static constexpr uint32_t kKeyMask = 0xFFFFFF;
+  // What a character of a text is read as: its symbol, 0 if no form has it, and these.
+  static constexpr uint32_t kSymbolMask = 0xFFFFFF;
   static constexpr uint32_t kUncertain = 1U << 24;
   static constexpr uint32_t kComposite = 1U << 25;
   uint32_t EntryOf(char32_t c) const;
+  // The mark of its symbol, and these.
+  static constexpr uint32_t kBeginsComposite = 1;
+  static constexpr uint32_t kGoesOnComposite = 2;
+  uint32_t MarkEntryOf(char32_t c) const {
+    return c < mark_table_.size() ? mark_table_[c] : RareMarkEntryOf(c);
+  }
+  uint32_t RareMarkEntryOf(char32_t c) const;
 
   Lane lane_ = Lane::kPinyin;
   std::unique_ptr<const Alphabet> alphabet_;
   std::vector<WordUse> uses_;
-  LiteralIndex forms_;
+  PrefixSet forms_;
+  FormFilter filter_;
   std::vector<uint32_t> form_first_;  // form -> its first place in form_use_; one more at the end
   std::vector<uint32_t> form_use_;
+  std::vector<uint8_t> collapsed_;       // form -> 1 if it is so for every use
   std::vector<PrefixUses> prefix_uses_;  // by number of the prefix
+  // What a symbol alone grows into.
+  struct First {
+    bool grows = false;
+    DirectionSet certain = 0;
+  };
+  std::vector<First> firsts_;  // by symbol
   DirectionSet parts_ = kNoDirection;
+  std::bitset<128> ascii_firsts_;
   std::vector<uint32_t> table_;
+  std::vector<uint32_t> mark_table_;
 };
 
 template <typename Visit>
 void DisguiseIndex::ForEachUse(const Growth& growth, Visit visit) const {
-  const LiteralIndex::Prefix& prefix = *growth.prefix;
+  const PrefixSet::Prefix& prefix = *growth.prefix;
   if (prefix.last != 0) {
     for (uint32_t i = form_first_[prefix.first]; i < form_first_[prefix.last]; ++i) {
       visit(uses_[form_use_[i]]);
     }
   }
-  if (growth.unfinished && prefix.literal != LiteralIndex::kNoLiteral) {
+  if (growth.unfinished && prefix.literal != PrefixSet::kNoLiteral) {
     ForEachUse(prefix.literal, visit);
   }
 }

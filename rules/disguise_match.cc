@@ -436,11 +436,54 @@ void ForEachDisguiseStart(Lane lane, const Word& word, const OriginalText& text,
   }
 }
 
-uint64_t LastCopy(Lane lane, const OriginalText& text, uint64_t head, char32_t first) {
+FirstCharacter FindFirst(Lane lane, const OriginalText& text, uint64_t head, char32_t first) {
   const auto copies = CopiesFrom(text, head, first);
-  if (copies.empty()) return text.end();
-  if (lane == Lane::kPinyin && !LeftIsFree(copies.front().before, first, false)) return text.end();
-  return copies.front().unit.start;
+  if (copies.empty()) return {text.end(), true, false};
+  const auto is_free = [&](const Copy& copy) {
+    return lane != Lane::kPinyin || LeftIsFree(copy.before, first, false);
+  };
+  if (is_free(copies.front())) return {copies.front().unit.start, copies.size() == 1, true};
+  return {text.end(), copies.size() == 1, std::any_of(copies.begin() + 1, copies.end(), is_free)};
+}
+
+bool MayBeginWithTwo(Lane lane, const Word& word, char32_t first) {
+  const char32_t front = word.runs.front().c;
+  if (lane != Lane::kPinyin || front < 0x80) return true;
+  if (IsLetter(first)) {  // syllables have no letter twice
+    return std::ranges::any_of(Readings(front),
+                               [](Syllable reading) { return Spelling(reading).size() == 1; });
+  }
+  return word.runs.front().count > 1 ||
+         (word.runs.size() > 1 && ShareReading(word.runs[1].c, first));
+}
+
+bool MayBeDisguise(Lane lane, const Word& word, std::string_view found, bool repeats, bool whole) {
+  const bool ear = lane == Lane::kPinyin;
+  size_t characters = 0;
+  for (const Word::Run& run : word.runs) characters += run.count;
+  // Without letters and parts, each character of the text is one of the word's.
+  size_t own = 0;
+  size_t taken = 0;
+  const Word::Run* run = word.runs.data();
+  uint32_t copies = 0;
+  for (size_t at = 0; at < found.size(); ++taken) {
+    const Decoded decoded = DecodeAt(found, at);
+    at += decoded.length;
+    if (taken == characters || (ear && decoded.c < 0x80)) return true;
+    if (copies == run->count) {
+      ++run;
+      copies = 0;
+    }
+    ++copies;
+    if (decoded.c == run->c) {
+      ++own;
+    } else if (ear && !repeats && !ShareReading(run->c, decoded.c)) {
+      return false;
+    }
+  }
+  if (taken < characters) return repeats || !whole;
+  if (own == characters && (word.lanes & LaneBit(Lane::kSkeleton)) != 0) return false;
+  return !ear || own > 0 || characters > 2;
 }
 
 }  // namespace weir::rules

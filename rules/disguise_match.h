@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include <absl/functional/function_ref.h>
 
@@ -50,9 +51,23 @@ WordIndex::Confirmed ConfirmDisguise(Lane lane, const Word& word, const Original
 void ForEachDisguiseStart(Lane lane, const Word& word, const OriginalText& text, uint64_t head,
                           char32_t first, absl::FunctionRef<void(uint64_t)> visit);
 
-// The last copy of `first`, the character of the skeleton that begins at `head`: where a match of
-// a word that does not repeat its first character begins. text.end() if what stands before it
-// keeps it from being one (letters that are no syllable).
-uint64_t LastCopy(Lane lane, const OriginalText& text, uint64_t head, char32_t first);
+// The copies of `first`, the character of the skeleton that begins at `head`. A word that does not
+// repeat its first character begins at the last one, if what stands before it leaves it free: in
+// pinyin, a letter is free behind whole syllables alone.
+struct FirstCharacter {
+  uint64_t last_copy = 0;  // text.end() if it is not free
+  bool is_only = true;     // there is no other copy
+  bool is_free = true;     // some copy is: if not, only words that begin with `first` itself may
+};
+FirstCharacter FindFirst(Lane lane, const OriginalText& text, uint64_t head, char32_t first);
+
+// Whether two copies of `first` may be the first two characters of `word`. Quick, and true of all
+// that begin so.
+bool MayBeginWithTwo(Lane lane, const Word& word, char32_t first);
+
+// Whether the characters of the skeleton at a place, `found`, leave it open that the text there is
+// `word`, or, if not `whole`, begins it. `repeats`: the original has some of them twice or may
+// still get them. Quick, and true of all that ConfirmDisguise() confirms.
+bool MayBeDisguise(Lane lane, const Word& word, std::string_view found, bool repeats, bool whole);
 
 }  // namespace weir::rules

@@ -9,7 +9,7 @@ void DisguiseScan::Begin(const DisguiseIndex& words, DirectionSet direction, boo
   words_ = &words;
   direction_ = direction;
   whole_ = whole;
-  growths_.clear();
+  starts_.clear();
   pending_.clear();
   lane_keep_ = hold_ = 0;
 }
@@ -18,11 +18,12 @@ void DisguiseScan::Narrow(DirectionSet direction) {
   direction_ = direction;
   std::erase_if(pending_,
                 [&](const PendingHit& hit) { return (hit.use->directions & direction) == 0; });
+  for (Start& start : starts_) start.certain = false;  // of other directions perhaps
 }
 
 void DisguiseScan::Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned,
-                           Occurrences& occurrences) {
-  hold_ = text.end();
+                           uint64_t held, Occurrences& occurrences) {
+  hold_ = held;
   lane_keep_ = skeleton.end();
   if (words_->empty()) return;
   if (!pending_.empty()) {
@@ -34,18 +35,7 @@ void DisguiseScan::Advance(const OriginalText& text, const LaneText& skeleton, u
     FindHits(skeleton, scanned);
     for (const DisguiseIndex::Hit& hit : hits_) {
       if (hit.end <= scanned) continue;  // seen before
-      PendingHit pending{};
-      pending.place.head = skeleton.Origin(hit.start);
-      pending.place.first = DecodeAt(skeleton.From(hit.start), 0).c;
-      const std::string_view found =
-          skeleton.From(hit.start).substr(0, static_cast<size_t>(hit.end - hit.start));
-      pending.place.last = skeleton.Origin(hit.end - DecodeBefore(found, found.size()).length);
-      pending.end = hit.end;
-      words_->ForEachUse(hit.form, [&](const WordUse& use) {
-        if ((use.directions & direction_) == 0) return;
-        pending.use = &use;
-        Confirm(pending, text, skeleton, occurrences);
-      });
+      ConfirmHit(hit, text, skeleton, occurrences);
     }
   }
   if (whole_) return;
@@ -55,24 +45,47 @@ void DisguiseScan::Advance(const OriginalText& text, const LaneText& skeleton, u
 void DisguiseScan::FindHits(const LaneText& skeleton, uint64_t scanned) {
   hits_.clear();
   if (whole_) {
-    words_->Scan(skeleton.From(0), hits_);
+    words_->Scan(skeleton, hits_);
     return;
   }
   // A place from which nothing could grow stays so.
-  starts_.clear();
-  for (const DisguiseIndex::Growth& growth : growths_) {
-    if (starts_.empty() || starts_.back() != growth.start) starts_.push_back(growth.start);
-  }
-  growths_.clear();
-  const uint64_t base = starts_.empty() ? scanned : starts_.front();
+  earlier_.clear();
+  std::swap(earlier_, starts_);
+  const uint64_t base = earlier_.empty() ? scanned : earlier_.front().at;
   const std::string_view tail = skeleton.From(base);
-  for (const uint64_t start : starts_) {
-    words_->ScanFrom(tail, static_cast<size_t>(start - base), base, hits_, growths_);
-  }
+  const auto follow = [&](size_t at) {
+    const DisguiseIndex::Grown grown = words_->ScanFrom(tail, at, base, direction_, hits_);
+    if (grown.any) starts_.push_back({base + at, grown.certain});
+  };
+  for (const Start& start : earlier_) follow(static_cast<size_t>(start.at - base));
   for (size_t at = static_cast<size_t>(scanned - base); at < tail.size();
        at += DecodeAt(tail, at).length) {
-    words_->ScanFrom(tail, at, base, hits_, growths_);
+    follow(at);
   }
+}
+
+// Confirms what the form of a hit stands for.
+void DisguiseScan::ConfirmHit(const DisguiseIndex::Hit& hit, const OriginalText& text,
+                              const LaneText& skeleton, Occurrences& occurrences) {
+  const bool repeats = skeleton.DropsBetween(hit.start, hit.end);
+  if (!repeats && words_->IsCollapsed(hit.form)) return;
+  const std::string_view found =
+      skeleton.From(hit.start).substr(0, static_cast<size_t>(hit.end - hit.start));
+  PendingHit pending{};
+  words_->ForEachUse(hit.form, [&](const WordUse& use) {
+    if ((use.directions & direction_) == 0 ||
+        !MayBeDisguise(words_->lane(), use.word, found, repeats, /*whole=*/true)) {
+      return;
+    }
+    if (pending.use == nullptr) {
+      pending.place.head = skeleton.Origin(hit.start);
+      pending.place.first = DecodeAt(found, 0).c;
+      pending.place.last = skeleton.Origin(hit.end - DecodeBefore(found, found.size()).length);
+      pending.end = hit.end;
+    }
+    pending.use = &use;
+    Confirm(pending, text, skeleton, occurrences);
+  });
 }
 
 void DisguiseScan::Confirm(PendingHit hit, const OriginalText& text, const LaneText& skeleton,
@@ -101,16 +114,32 @@ void DisguiseScan::Confirm(PendingHit hit, const OriginalText& text, const LaneT
   }
 }
 
-// Visits, for every use of a growth that `accept` takes, where its word may begin.
-template <typename Accept, typename Visit>
-void DisguiseScan::ForEachGrowing(const DisguiseIndex::Growth& growth, const OriginalText& text,
-                                  const LaneText& skeleton, Accept accept, Visit visit) const {
-  const uint64_t head = skeleton.Origin(growth.start);
-  const char32_t first = DecodeAt(skeleton.From(growth.start), 0).c;
-  words_->ForEachUse(growth, [&](const WordUse& use) {
-    if ((use.directions & direction_) == 0 || !accept(use)) return;
-    ForEachDisguiseStart(words_->lane(), use.word, text, head, first,
-                         [&](uint64_t start) { visit(use, start); });
+// Visits, for every use that the skeleton from `from` on could still become, where its word may
+// begin. It is as well not to ask about what is not accepted: of a growth there may be thousands.
+template <typename AcceptGrowth, typename AcceptUse, typename Visit>
+void DisguiseScan::ForEachGrowing(uint64_t from, const OriginalText& text, const LaneText& skeleton,
+                                  AcceptGrowth accept_growth, AcceptUse accept_use,
+                                  Visit visit) const {
+  const uint64_t head = skeleton.Origin(from);
+  const std::string_view found = skeleton.From(from);
+  const char32_t first = DecodeAt(found, 0).c;
+  const bool is_free = first >= 0x80 || FindFirst(words_->lane(), text, head, first).is_free;
+  if (!is_free && !words_->HasWordFrom(first)) return;
+  // Repeats of the last character leave what it was read as.
+  const bool repeats =
+      skeleton.DropsBetween(from, skeleton.end() - DecodeBefore(found, found.size()).length);
+  words_->ForEachGrowth(found, [&](const DisguiseIndex::Growth& growth) {
+    if (!accept_growth(growth)) return true;
+    words_->ForEachUse(growth, [&](const WordUse& use) {
+      if ((use.directions & direction_) == 0 || !accept_use(use) ||
+          (!is_free && use.word.runs.front().c != first) ||
+          !MayBeDisguise(words_->lane(), use.word, found, repeats, /*whole=*/false)) {
+        return;
+      }
+      ForEachDisguiseStart(words_->lane(), use.word, text, head, first,
+                           [&](uint64_t start) { visit(use, start); });
+    });
+    return true;
   });
 }
 
@@ -119,22 +148,35 @@ void DisguiseScan::FindHold(const OriginalText& text, const LaneText& skeleton) 
     if (!hit.use->exception && !hit.use->part) hold_ = std::min(hold_, hit.span.start);
     lane_keep_ = std::min(lane_keep_, hit.end);
   }
-  if (!growths_.empty()) lane_keep_ = std::min(lane_keep_, growths_.front().start);
-  for (const DisguiseIndex::Growth& growth : growths_) {
-    const uint64_t head = skeleton.Origin(growth.start);
-    if (head >= hold_) break;  // they begin further and further behind
-    if (words_->GrowsCertainly(growth, direction_)) {
-      const char32_t first = DecodeAt(skeleton.From(growth.start), 0).c;
-      const uint64_t start = LastCopy(words_->lane(), text, head, first);
-      hold_ = std::min(hold_, start);
-      if (head >= hold_) break;
-      if (start < text.end() && !words_->MayRepeat(growth, direction_)) continue;
-    }
-    ForEachGrowing(
-        growth, text, skeleton,
-        [&](const WordUse& use) { return !use.exception && !use.part && hold_ > head; },
-        [&](const WordUse&, uint64_t start) { hold_ = std::min(hold_, start); });
+  if (!starts_.empty()) lane_keep_ = std::min(lane_keep_, starts_.front().at);
+  for (const Start& start : starts_) {
+    if (skeleton.Origin(start.at) >= hold_) break;  // they begin further and further behind
+    FindHoldFrom(start, text, skeleton);
   }
+}
+
+void DisguiseScan::FindHoldFrom(const Start& start, const OriginalText& text,
+                                const LaneText& skeleton) {
+  const uint64_t head = skeleton.Origin(start.at);
+  const char32_t first = DecodeAt(skeleton.From(start.at), 0).c;
+  bool is_held = false;
+  if (start.certain) {
+    const FirstCharacter found = FindFirst(words_->lane(), text, head, first);
+    hold_ = std::min(hold_, found.last_copy);
+    is_held = found.last_copy < text.end();
+    if (is_held && (found.is_only || head >= hold_)) return;
+  }
+  // What is held from the last copy can at most be held from an earlier one.
+  ForEachGrowing(
+      start.at, text, skeleton,
+      [&](const DisguiseIndex::Growth& growth) {
+        return hold_ > head && (!is_held || words_->MayRepeat(growth, direction_));
+      },
+      [&](const WordUse& use) {
+        return !use.exception && !use.part && hold_ > head &&
+               (!is_held || MayBeginWithTwo(words_->lane(), use.word, first));
+      },
+      [&](const WordUse&, uint64_t begin) { hold_ = std::min(hold_, begin); });
 }
 
 void DisguiseScan::ListGrowing(const OriginalText& text, const LaneText& skeleton, bool each,
@@ -144,12 +186,12 @@ void DisguiseScan::ListGrowing(const OriginalText& text, const LaneText& skeleto
     growing.push_back({hit.use->leaf, hit.span.start, hit.span.end, false});
   }
   if (!each && (words_->parts() & direction_) == 0) return;
-  for (const DisguiseIndex::Growth& growth : growths_) {
+  for (const Start& start : starts_) {
     ForEachGrowing(
-        growth, text, skeleton,
+        start.at, text, skeleton, [](const DisguiseIndex::Growth&) { return true; },
         [&](const WordUse& use) { return each ? !use.exception : use.part; },
-        [&](const WordUse& use, uint64_t start) {
-          growing.push_back({use.leaf, start, Growing::kBehindText, false});
+        [&](const WordUse& use, uint64_t begin) {
+          growing.push_back({use.leaf, begin, Growing::kBehindText, false});
         });
   }
 }
@@ -160,11 +202,11 @@ uint64_t DisguiseScan::ExceptionHold(const OriginalText& text, const LaneText& s
   for (const PendingHit& hit : pending_) {
     if (hit.use->exception && hit.use->leaf == exception) hold = std::min(hold, hit.span.start);
   }
-  for (const DisguiseIndex::Growth& growth : growths_) {
+  for (const Start& start : starts_) {
     ForEachGrowing(
-        growth, text, skeleton,
+        start.at, text, skeleton, [](const DisguiseIndex::Growth&) { return true; },
         [&](const WordUse& use) { return use.exception && use.leaf == exception; },
-        [&](const WordUse&, uint64_t start) { hold = std::min(hold, start); });
+        [&](const WordUse&, uint64_t begin) { hold = std::min(hold, begin); });
   }
   return hold;
 }

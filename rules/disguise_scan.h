@@ -22,12 +22,13 @@ class DisguiseScan {
   // Goes on for the words of `direction` alone.
   void Narrow(DirectionSet direction);
 
-  // Gives away what the text completes. Skeleton behind lane offset `scanned` is new.
-  void Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned,
+  // Gives away what the text completes. Skeleton behind lane offset `scanned` is new. The text is
+  // held from byte `held` on in any case: what is behind need not be read.
+  void Advance(const OriginalText& text, const LaneText& skeleton, uint64_t scanned, uint64_t held,
                Occurrences& occurrences);
 
-  // After Advance(): the byte from which a word that is no part could still become a finding;
-  // text.end() if none.
+  // After Advance(): the byte from which a word that is no part could still become a finding, or
+  // `held` if that is before it.
   uint64_t hold() const { return hold_; }
   // Appends the parts that are growing, or `each` word that is no exception.
   void ListGrowing(const OriginalText& text, const LaneText& skeleton, bool each,
@@ -48,22 +49,31 @@ class DisguiseScan {
     Span span;     // from where it would begin to where it does not end before
   };
 
+  // A place in the skeleton from which words can still grow.
+  struct Start {
+    uint64_t at;
+    bool certain;  // see DisguiseIndex::Grown
+  };
+
   void FindHits(const LaneText& skeleton, uint64_t scanned);
+  void ConfirmHit(const DisguiseIndex::Hit& hit, const OriginalText& text, const LaneText& skeleton,
+                  Occurrences& occurrences);
   void Confirm(PendingHit hit, const OriginalText& text, const LaneText& skeleton,
                Occurrences& occurrences);
   void FindHold(const OriginalText& text, const LaneText& skeleton);
-  template <typename Accept, typename Visit>
-  void ForEachGrowing(const DisguiseIndex::Growth& growth, const OriginalText& text,
-                      const LaneText& skeleton, Accept accept, Visit visit) const;
+  void FindHoldFrom(const Start& start, const OriginalText& text, const LaneText& skeleton);
+  template <typename AcceptGrowth, typename AcceptUse, typename Visit>
+  void ForEachGrowing(uint64_t from, const OriginalText& text, const LaneText& skeleton,
+                      AcceptGrowth accept_growth, AcceptUse accept_use, Visit visit) const;
 
   const DisguiseIndex* words_ = nullptr;
   DirectionSet direction_ = kNoDirection;
   bool whole_ = false;
   std::vector<DisguiseIndex::Hit> hits_;
-  std::vector<DisguiseIndex::Growth> growths_;  // ordered by start
+  std::vector<Start> starts_;  // in order
   std::vector<PendingHit> pending_;
   std::vector<PendingHit> undecided_;  // of pending_, while they are looked at again
-  std::vector<uint64_t> starts_;       // of growths_, while they are followed again
+  std::vector<Start> earlier_;         // of starts_, while they are followed again
   uint64_t lane_keep_ = 0;
   uint64_t hold_ = 0;
 };

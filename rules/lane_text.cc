@@ -454,6 +454,13 @@ uint64_t LaneText::Origin(uint64_t offset) const {
   return offset + static_cast<uint64_t>((after - 1)->shift);
 }
 
+bool LaneText::DropsBetween(uint64_t from, uint64_t to) const {
+  if (to >= end()) return true;
+  const auto after = std::upper_bound(steps_.begin(), steps_.end(), from,
+                                      [](uint64_t o, const Step& step) { return o < step.lane; });
+  return after != steps_.end() && after->lane <= to;
+}
+
 LaneText::Place LaneText::PlaceOf(uint64_t offset) const {
   Place place{Origin(offset), 0};
   const std::string_view lane = From(begin_);

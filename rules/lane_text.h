@@ -74,6 +74,25 @@ class LaneText {
   };
   Place PlaceOf(uint64_t offset) const;
 
+  // Whether the original has more between the characters in [from, to) of the lane and the next one
+  // than they are: what the skeleton drops, a repeat of one of them above all. True where nothing
+  // follows, since it may still come. Also true of some that fold to more or fewer bytes.
+  bool DropsBetween(uint64_t from, uint64_t to) const;
+  // The same for places that are asked for in the order of `from`, quicker. Borrows the text.
+  class Drops {
+   public:
+    explicit Drops(const LaneText& lane) : lane_(lane) {}
+    bool Between(uint64_t from, uint64_t to) {
+      const std::vector<Step>& steps = lane_.steps_;
+      while (step_ < steps.size() && steps[step_].lane <= from) ++step_;
+      return to >= lane_.end() || (step_ < steps.size() && steps[step_].lane <= to);
+    }
+
+   private:
+    const LaneText& lane_;
+    size_t step_ = 0;
+  };
+
   // Forgets lane text before `offset`.
   void Forget(uint64_t offset);
 

@@ -29,72 +29,41 @@ namespace weir::rules {
   return {bytes, length};
 }
 
-uint32_t LiteralIndex::Key(char32_t c) {
-  std::string bytes;
-  AppendUtf8(c, bytes);
-  return ReadRaw(bytes, 0).bytes;
-}
-
 LiteralIndex LiteralIndex::Build(const std::vector<std::string_view>& literals) {
   LiteralIndex index;
-  index.ends_.push_back(0);
-  for (const std::string_view literal : literals) {
-    index.bytes_ += literal;
-    index.ends_.push_back(static_cast<uint32_t>(index.bytes_.size()));
-  }
+  index.strings_ = PrefixSet::Build(literals);
   index.first_characters_.assign(0x10000 / 64, 0);
-  for (uint32_t i = 0; i < literals.size(); ++i) index.AddPrefixes(i);
+  for (const std::string_view literal : literals) {
+    const char32_t first = DecodeAt(literal, 0).c;
+    if (first < 0x10000) index.first_characters_[first / 64] |= uint64_t{1} << (first % 64);
+  }
   index.BuildStarts();
   return index;
-}
-
-void LiteralIndex::AddPrefixes(uint32_t number) {
-  const std::string_view whole = literal(number);
-  const char32_t first = DecodeAt(whole, 0).c;
-  if (first < 0x10000) first_characters_[first / 64] |= uint64_t{1} << (first % 64);
-  Path path = Root();
-  size_t characters = 0;
-  for (size_t at = 0; at < whole.size(); ++characters) {
-    const Decoded decoded = DecodeAt(whole, at);
-    at += decoded.length;
-    path = path.Then(decoded.c);
-    const auto [place, is_new] = prefixes_.try_emplace(path.hash_);
-    Prefix& prefix = place->second;
-    if (is_new) prefix.number = static_cast<uint32_t>(prefixes_.size() - 1);
-    if (at == whole.size()) {
-      prefix.literal = number;
-    } else {
-      if (prefix.last == 0) prefix.first = number;
-      prefix.last = number + 1;
-    }
-  }
-  has_single_characters_ = has_single_characters_ || characters == 1;
-  characters_max_ = std::max(characters_max_, characters);
 }
 
 void LiteralIndex::BuildStarts() {
   // 64 bits for each string keep false alarms near one in a hundred; 512 KB still fit in L2.
   size_t bits = size_t{1} << 12;
-  while (bits < 64 * literal_count() && bits < size_t{1} << 22) bits *= 2;
+  while (bits < 64 * strings_.literal_count() && bits < size_t{1} << 22) bits *= 2;
   starts_shift_ = 32;
   for (size_t rest = bits; rest > 1; rest /= 2) --starts_shift_;
-  for (Starts* const starts : {&pairs_, &whole_pairs_, &triples_, &triples_again_})
+  for (Starts* const starts : {&pairs_, &whole_pairs_, &triples_})
     starts->bits.assign(bits / 64, 0);
-  for (uint32_t i = 0; i < literal_count(); ++i) {
-    const std::string_view whole = literal(i);
+  for (uint32_t i = 0; i < strings_.literal_count(); ++i) {
+    const std::string_view whole = strings_.literal(i);
     const RawCharacter first = ReadRaw(whole, 0);
-    if (first.length == whole.size()) continue;
+    if (first.length == whole.size()) {
+      has_single_characters_ = true;
+      continue;
+    }
     const RawCharacter second = ReadRaw(whole, first.length);
     const uint32_t hash = PairHash(first.bytes, second.bytes);
     pairs_.Set(hash >> starts_shift_);
     if (first.length + second.length == whole.size()) {
       whole_pairs_.Set(hash >> starts_shift_);
-      has_pairs_ = true;
     } else {
       const RawCharacter third = ReadRaw(whole, first.length + second.length);
-      const uint32_t triple = PairHash(hash, third.bytes);
-      triples_.Set(triple >> starts_shift_);
-      triples_again_.Set(Again(triple, third.bytes));
+      triples_.Set(PairHash(hash, third.bytes) >> starts_shift_);
     }
   }
 }
@@ -108,7 +77,7 @@ bool LiteralIndex::MayBeginAt(std::string_view lane, size_t third, uint32_t pair
 }
 
 void LiteralIndex::Scan(std::string_view lane, uint64_t offset, std::vector<Hit>& hits) const {
-  if (lane.empty() || prefixes_.empty()) return;
+  if (lane.empty() || strings_.empty()) return;
   RawCharacter first = ReadRaw(lane, 0);
   for (size_t at = 0;;) {
     if (has_single_characters_) Follow(lane.substr(0, at + first.length), at, offset, hits);
@@ -130,13 +99,14 @@ void LiteralIndex::Follow(std::string_view lane, size_t at, uint64_t offset,
                           std::vector<Hit>& hits) const {
   Decoded decoded = DecodeAt(lane, at);
   size_t end = at + decoded.length;
-  Path path = Root().Then(decoded.c);
+  PrefixSet::Path path = PrefixSet::Path().Then(decoded.c);
   const bool one = end >= lane.size();
   for (bool first = !one; decoded.c != kInvalidByte; first = false) {
     if (!first) {
-      const Prefix* const prefix = Find(path);
+      const PrefixSet::Prefix* const prefix = strings_.Find(path);
       if (prefix == nullptr) return;
-      if (prefix->literal != kNoLiteral && literal(prefix->literal) == lane.substr(at, end - at)) {
+      if (prefix->literal != PrefixSet::kNoLiteral &&
+          strings_.literal(prefix->literal) == lane.substr(at, end - at)) {
         hits.push_back({prefix->literal, offset + end});
       }
       if (prefix->last == 0) return;
@@ -149,9 +119,7 @@ void LiteralIndex::Follow(std::string_view lane, size_t at, uint64_t offset,
 }
 
 size_t LiteralIndex::memory_bytes() const {
-  return bytes_.capacity() + ends_.capacity() * sizeof(uint32_t) +
-         4 * pairs_.bits.size() * sizeof(uint64_t) +
-         prefixes_.capacity() * (sizeof(std::pair<uint64_t, Prefix>) + 1) +
+  return strings_.memory_bytes() + 3 * pairs_.bits.size() * sizeof(uint64_t) +
          first_characters_.size() * sizeof(uint64_t);
 }
 

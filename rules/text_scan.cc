@@ -161,7 +161,7 @@ void TextScan::FindWords(const OriginalText& text, Occurrences& occurrences) {
       word_hold_ = std::min(word_hold_, view.word_scan.hold());
     }
     for (DisguiseScan& words : view.Disguises()) {
-      words.Advance(text, view.text, view.scanned, occurrences);
+      words.Advance(text, view.text, view.scanned, word_hold_, occurrences);
       word_hold_ = std::min(word_hold_, words.hold());
     }
   }

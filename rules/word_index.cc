@@ -214,7 +214,7 @@ WordIndex WordIndex::Build(std::vector<WordUse> uses) {
   }
   index.literal_first_.push_back(static_cast<uint32_t>(index.uses_.size()));
   index.literals_ = LiteralIndex::Build(skeletons);
-  index.prefix_uses_.resize(index.literals_.prefix_count());
+  index.prefix_uses_.resize(index.literals_.strings().prefix_count());
   for (uint32_t i = 0; i < index.uses_.size(); ++i) index.AddPrefixes(i);
   return index;
 }
@@ -224,14 +224,14 @@ void WordIndex::AddPrefixes(uint32_t number) {
   if (use.exception) return;
   if (use.part) parts_ = static_cast<DirectionSet>(parts_ | use.directions);
   const std::vector<Word::Run>& runs = use.word.runs;
-  LiteralIndex::Path path = LiteralIndex::Root();
+  PrefixSet::Path path;
   // The last character of a prefix may still be repeated; those before it may not.
   bool counts_are_one = runs.front().count == 1;
   for (size_t k = 0; k + 1 < runs.size(); ++k) {
     path = path.Then(runs[k].c);
     const bool simple = counts_are_one && (use.word.lanes & LaneBit(Lane::kSkeleton)) != 0;
     if (!simple && !use.part) compared_[number] = 1;
-    PrefixUses& prefix = prefix_uses_[literals_.Find(path)->number];
+    PrefixUses& prefix = prefix_uses_[literals_.strings().Find(path)->number];
     DirectionSet& kind = use.part                       ? prefix.part
                          : !simple                      ? prefix.other
                          : use.word.left == Edge::kOpen ? prefix.plain

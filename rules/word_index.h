@@ -86,7 +86,9 @@ class WordIndex {
     return {uses_.data() + literal_first_[literal],
             literal_first_[literal + 1] - literal_first_[literal]};
   }
-  size_t SkeletonBytes(uint32_t literal) const { return literals_.literal(literal).size(); }
+  size_t SkeletonBytes(uint32_t literal) const {
+    return literals_.strings().literal(literal).size();
+  }
 
   // Reads the word at the hit again in the original. `head` is where the skeleton's first
   // character begins there, `second` where the second does (any value for words of one run).
@@ -118,7 +120,7 @@ class WordIndex {
   size_t memory_bytes() const;
 
  private:
-  using Prefix = LiteralIndex::Prefix;
+  using Prefix = PrefixSet::Prefix;
   // What holding back needs to know of the uses whose skeleton a prefix begins.
   struct PrefixUses {
     DirectionSet plain = 0;   // some use holds without a further look
