@@ -75,7 +75,7 @@ class Reader {
       case 'r':
         matcher.kind = Matcher::Kind::kRegex;
         matcher.lanes = TakeLanes(line) &
-                        (LaneBit(Lane::kExact) | LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton));
+                        static_cast<LaneSet>(~(LaneBit(Lane::kPinyin) | LaneBit(Lane::kShape)));
         if (matcher.lanes == 0) matcher.lanes = LaneBit(Lane::kFold);
         matcher.regex = std::string(line);
         Add(std::move(matcher));
@@ -85,6 +85,7 @@ class Reader {
         matcher.kind = Matcher::Kind::kDetector;
         matcher.detector = *DetectorFromName(
             names[line.empty() ? 0 : static_cast<unsigned char>(line.front()) % names.size()]);
+        if (line.ends_with('~')) matcher.lanes = LaneBit(Lane::kDecoded);
         Add(std::move(matcher));
         break;
       }
@@ -106,7 +107,11 @@ class Reader {
         break;
       case 'x': {
         const uint32_t within = TakeDigit(line);
-        const LaneSet lanes = LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
+        LaneSet lanes = LaneBit(Lane::kFold) | LaneBit(Lane::kSkeleton);
+        if (line.starts_with('~')) {
+          line.remove_prefix(1);
+          lanes = TakeLanes(line);
+        }
         exception_ = Exception{Split(line), lanes, within};
         if (exception_->words.empty()) exception_.reset();
         break;

@@ -2,10 +2,10 @@
 //
 //   w6赌场|线上赌场     words, in the lanes of the hex digits' bits (bit i: Lane(i))
 //   r6(开户|注册)送     an expression
-//   d1                  a detector, by number
+//   d1                  a detector, by number; d1~ in what is decoded too
 //   n5 or a             what follows up to ) is near, within 5, or all
 //   )
-//   x3警方|新闻         an exception within 3
+//   x3警方|新闻         an exception within 3; x3~7e警方 in lanes
 //   /                   the next rule
 //   =
 //   what comes behind four bytes is the text; the bytes say how it is cut

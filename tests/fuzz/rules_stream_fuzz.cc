@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "rules/check.h"
+#include "rules/detector.h"
 #include "rules/rule_set.h"
 #include "rules/scanner.h"
 
@@ -36,6 +37,18 @@ const RuleSet& Rules() {
     rule.match.children[0].words = {"a", "aab", "ass", "00", "天天彩", "哈哈", "赌场"};
     rule.match.children[1].regex = "[a-c]{2,4}|\\bx.{0,3}y\\b|赌.{0,2}场";
     rule.except = Exception{{"ba", "新闻"}, kAll, 3};
+    packs.front().rules.push_back(rule);
+    // Every lane, and detectors in what is decoded.
+    constexpr auto kEvery = static_cast<LaneSet>((1U << kLaneCount) - 1);
+    rule.id = "FUZ-0020";
+    rule.match.children = {Leaf(Matcher::Kind::kWords, kEvery),
+                           Leaf(Matcher::Kind::kDetector, kEvery),
+                           Leaf(Matcher::Kind::kDetector, kEvery)};
+    rule.match.children[0].words = {"线上赌场", "长生",  "天天票", "加v信",
+                                    "森林会",   "100元", "casino"};
+    rule.match.children[1].detector = Detector::kCnMobile;
+    rule.match.children[2].detector = Detector::kEmail;
+    rule.except->lanes = kEvery;
     packs.front().rules.push_back(rule);
     auto set = RuleSet::Compile(std::move(packs), problems);
     WEIR_CHECK(set != nullptr);

@@ -144,7 +144,7 @@ class Text {
   std::vector<Occurrence> Find(const Matcher& leaf, bool decoded_too = false) const;
   std::vector<Occurrence> FindWords(const std::vector<std::string>& words, LaneSet lanes) const;
   // Whether the expression is all that the lane has of the text, and that is all of the text.
-  bool MatchesAll(const std::string& regex, Lane lane) const;
+  bool MatchesAll(const Matcher& regex, Lane lane) const;
 
  private:
   // How a word goes on beyond its edge: not at all, with copies of its own character, or otherwise.
@@ -152,7 +152,7 @@ class Text {
   Edge EdgeAt(char32_t edge, size_t unit, int step) const;
   std::vector<Occurrence> FindPlain(const Matcher& leaf, LaneSet lanes) const;
   std::vector<Occurrence> FindRegex(const std::string& regex, LaneSet lanes) const;
-  void FindRegexIn(Lane lane, const std::string& regex, const Text& text,
+  void FindRegexIn(Lane lane, const RE2& expression, const Text& text,
                    std::vector<Occurrence>& found) const;
   void FindWord(const Word& word, std::vector<Occurrence>& found) const;
   const Text* DecodedText() const;
@@ -355,17 +355,23 @@ LaneBytes BytesOf(Lane lane, std::string_view text, const std::vector<Unit>& uni
   return out;
 }
 
-const RE2& CompiledRegex(const std::string& regex, Lane lane) {
-  static auto& cache = *new std::map<std::pair<std::string, Lane>, std::unique_ptr<RE2>>;
-  std::unique_ptr<RE2>& compiled = cache[{regex, lane}];
+// With `numerals`, those of the expression are digits too: 一 is [一1].
+const RE2& CompiledRegex(const std::string& regex, bool folds, bool numerals) {
+  static auto& cache = *new std::map<std::tuple<std::string, bool, bool>, std::unique_ptr<RE2>>;
+  std::unique_ptr<RE2>& compiled = cache[{regex, folds, numerals}];
   if (compiled != nullptr) return *compiled;
-  const bool folds = lane != Lane::kExact;
   std::string pattern = folds ? "(?i)" : "";
+  bool in_class = false;
   for (size_t at = 0; at < regex.size();) {
     const Decoded decoded = DecodeAt(regex, at);
     at += decoded.length;
-    if (lane == Lane::kDigits && LookUpNumeral(decoded.c).kind == NumeralKind::kDigits) {
+    if (decoded.c == '[') in_class = true;
+    if (decoded.c == ']') in_class = false;
+    if (folds && numerals && decoded.c >= 0x80 && LookUpNumeral(decoded.c).digits().size() == 1) {
+      if (!in_class) pattern += '[';
+      AppendUtf8(decoded.c, pattern);
       pattern += LookUpNumeral(decoded.c).digits();
+      if (!in_class) pattern += ']';
       continue;
     }
     const FoldEntry entry = LookUpFold(decoded.c);
@@ -387,16 +393,17 @@ std::vector<Occurrence> Text::FindRegex(const std::string& regex, LaneSet lanes)
   std::vector<Occurrence> found;
   for (const Lane lane : {Lane::kExact, Lane::kFold, Lane::kSkeleton, Lane::kDigits}) {
     if ((lanes & LaneBit(lane)) == 0) continue;
-    FindRegexIn(lane, regex, lane == Lane::kDigits ? *numerals_ : *this, found);
+    const bool numerals = (lanes & LaneBit(Lane::kDigits)) != 0;
+    FindRegexIn(lane, CompiledRegex(regex, lane != Lane::kExact, numerals),
+                lane == Lane::kDigits ? *numerals_ : *this, found);
   }
   return found;
 }
 
-void Text::FindRegexIn(Lane lane, const std::string& regex, const Text& read,
+void Text::FindRegexIn(Lane lane, const RE2& expression, const Text& read,
                        std::vector<Occurrence>& found) const {
   const LaneBytes text = BytesOf(lane, bytes_, read.units_, read.groups_);
   const re2::StringPiece piece(text.bytes.data(), text.bytes.size());
-  const RE2& expression = CompiledRegex(regex, lane);
   re2::StringPiece match;
   for (size_t from = 0; expression.Match(piece, from, piece.size(), RE2::UNANCHORED, &match, 1);) {
     const auto begin = static_cast<size_t>(match.data() - piece.data());
@@ -405,12 +412,13 @@ void Text::FindRegexIn(Lane lane, const std::string& regex, const Text& read,
   }
 }
 
-bool Text::MatchesAll(const std::string& regex, Lane lane) const {
+bool Text::MatchesAll(const Matcher& regex, Lane lane) const {
   const LaneBytes text = BytesOf(lane, bytes_, units_, groups_);
   return !text.bytes.empty() && text.origins.front().first == 0 &&
          text.origins.back().second == bytes_.size() &&
          RE2::FullMatch(re2::StringPiece(text.bytes.data(), text.bytes.size()),
-                        CompiledRegex(regex, lane));
+                        CompiledRegex(regex.regex, lane != Lane::kExact,
+                                      (regex.lanes & LaneBit(Lane::kDigits)) != 0));
 }
 
 // The occurrences that complete the matcher, ordered by end.
@@ -465,7 +473,7 @@ void CollectLanes(const Matcher& matcher, const Text& text, size_t size, std::se
   for (const Lane lane : kPlain) {
     plain = static_cast<LaneSet>(plain | (matcher.lanes & LaneBit(lane)));
     if (matcher.kind == Matcher::Kind::kRegex && (matcher.lanes & LaneBit(lane)) != 0 &&
-        text.MatchesAll(matcher.regex, lane)) {
+        text.MatchesAll(matcher, lane)) {
       lanes.insert(lane);
     }
   }
