@@ -179,6 +179,47 @@ bool IsUscc(std::string_view text) {
          !IsIdCard(text);
 }
 
+bool BeginsRegion(std::string_view digits) {
+  return std::any_of(kIdCardRegions.begin(), kIdCardRegions.end(),
+                     [&](std::string_view known) { return known.starts_with(digits); });
+}
+
+std::string_view Part(std::string_view text, size_t at, size_t width) {
+  return at < text.size() ? text.substr(at, width) : std::string_view();
+}
+
+bool CouldBecomeIdCard(std::string_view digits) {
+  if (!BeginsRegion(Part(digits, 0, 2))) return false;
+  if (digits.size() >= 14) return IsDate(Part(digits, 6, 8));
+  const std::string_view month = Part(digits, 10, 2);
+  return CouldBecome(Part(digits, 6, 4), 1900, 2099, 4) && CouldBecome(month, 1, 12, 2) &&
+         CouldBecome(Part(digits, 12, 2), 1, month == "02" ? 29 : 31, 2);
+}
+
+bool CouldBecomeOldIdCard(std::string_view digits) {
+  if (!BeginsRegion(Part(digits, 0, 2))) return false;
+  if (digits.size() >= 12) {
+    return IsDate(1900 + Number(Part(digits, 6, 2)), Number(Part(digits, 8, 2)),
+                  Number(Part(digits, 10, 2)));
+  }
+  const std::string_view month = Part(digits, 8, 2);
+  return CouldBecome(month, 1, 12, 2) &&
+         CouldBecome(Part(digits, 10, 2), 1, month == "02" ? 29 : 31, 2);
+}
+
+bool CouldBecomeUscc(std::string_view text) {
+  // Entries of the list are parted by spaces.
+  const std::string_view authority = Part(text, 0, 2);
+  bool known = false;
+  for (size_t at = 0; at < kUsccBeginnings.size(); at += 3) {
+    known = known || kUsccBeginnings.substr(at).starts_with(authority);
+  }
+  const std::string_view region = Part(text, 2, 6);
+  return known &&
+         (std::string_view("100000").starts_with(region) || BeginsRegion(region.substr(0, 2))) &&
+         (text.size() < 17 || IsOrganisation(text.substr(8, 9)));
+}
+
 }  // namespace
 
 std::string_view Name(Detector detector) {
@@ -225,19 +266,26 @@ bool Validate(Detector detector, std::string_view candidate) {
   }
 }
 
-bool CouldBecomeIdCard(std::string_view digits) {
-  const auto part = [&](size_t at, size_t width) {
-    return at < digits.size() ? digits.substr(at, width) : std::string_view();
-  };
-  const std::string_view region = part(0, 2);
-  if (std::none_of(kIdCardRegions.begin(), kIdCardRegions.end(),
-                   [&](std::string_view known) { return known.starts_with(region); })) {
-    return false;
+bool CouldBecome(Detector detector, std::string_view beginning, size_t width) {
+  switch (detector) {
+    case Detector::kCnIdCard:
+      return width == 18 ? CouldBecomeIdCard(beginning) : CouldBecomeOldIdCard(beginning);
+    case Detector::kBankCard:
+      if (beginning[0] == '2') return CouldBecome(beginning.substr(0, 4), 2221, 2720, 4);
+      return beginning[0] != '3' || width != 16 ||
+             CouldBecome(beginning.substr(0, 4), 3528, 3589, 4);
+    case Detector::kCnUscc:
+      return CouldBecomeUscc(beginning);
+    case Detector::kTaiwanPermit:
+    case Detector::kCnMilitaryId: {
+      if (width != 8 || beginning.size() != 7) return true;
+      constexpr std::string_view kDigits = "0123456789";
+      return std::any_of(kDigits.begin(), kDigits.end(),
+                         [&](char last) { return !IsDate(std::string(beginning) + last); });
+    }
+    default:
+      return true;
   }
-  if (digits.size() >= 14) return IsDate(part(6, 8));
-  const std::string_view month = part(10, 2);
-  return CouldBecome(part(6, 4), 1900, 2099, 4) && CouldBecome(month, 1, 12, 2) &&
-         CouldBecome(part(12, 2), 1, month == "02" ? 29 : 31, 2);
 }
 
 }  // namespace weir::rules

@@ -83,8 +83,9 @@ uint32_t WidthMax(Detector detector);
 // alone: check digits, dates, regions. True for detectors whose form is all there is.
 bool Validate(Detector detector, std::string_view candidate);
 
-// Whether some valid ID card begins with `digits`, which are fewer than it has.
-bool CouldBecomeIdCard(std::string_view digits);
+// Whether `beginning`, ASCII digits and small letters and fewer than `width`, could go on to what
+// Validate() takes, as far as regions, dates and prefixes say.
+bool CouldBecome(Detector detector, std::string_view beginning, size_t width);
 
 // The text that replaces a match of the detector: "1***************2X", "138****5678". Empty where
 // no part may be shown: for detectors without an agreed mask, and for a match that stands encoded

@@ -193,6 +193,12 @@ class Anchor {
     return second != nullptr ? second->gap : window_.trailing_gap();
   }
 
+  // Whether the first `count` characters are parted in a way that allows no further digits beside
+  // them behind a gap.
+  bool StandsAlone(const NumberForm& form, size_t count) {
+    if (form.parting == NumberForm::Parting::kAnyhow) return false;
+    return IsSpaced() || (form.parting == NumberForm::Parting::kAsListedAlone && IsParted(count));
+  }
   bool IsParted(size_t count) {
     for (size_t i = 1; i < count; ++i) {
       if (window_.At(i)->gap) return true;
@@ -265,17 +271,14 @@ bool Anchor::HasContext(const NumberForm& form) {
 }
 
 bool Anchor::CouldBecome(const NumberForm& form, size_t count) {
-  return form.detector != Detector::kCnIdCard || form.context != Context::kNone ||
-         CouldBecomeIdCard(Characters(count));
+  return rules::CouldBecome(form.detector, Characters(count), form.pattern.size());
 }
 
 // What stands behind the last character decides whether the number ends there.
 Fit Anchor::FitBehind(const NumberForm& form) {
   const size_t width = form.pattern.size();
   const Element& last = *window_.At(width - 1);
-  const bool spaced = form.parting != NumberForm::Parting::kAnyhow && IsSpaced();
-  const bool parted =
-      spaced || (form.parting == NumberForm::Parting::kAsListedAlone && IsParted(width));
+  const bool parted = StandsAlone(form, width);
   if (parted && front().digit_behind_gap) return Fit::kNo;
   const Element* const next = window_.At(width);
   if (next != nullptr) {
@@ -309,9 +312,11 @@ Fit Anchor::TryForm(const NumberForm& form, DetectorMatch& match) {
         !HasContext(form)) {
       return Fit::kNo;
     }
-    // A number that is parted after each character and goes on in front is another one.
-    const bool spaced = form.parting != NumberForm::Parting::kAnyhow && IsSpaced();
-    return spaced && front().digit_behind_gap ? Fit::kNo : Fit::kPartly;
+    // A number that is parted so and goes on in front is another one.
+    const bool parted =
+        StandsAlone(form, count) ||
+        (form.parting == NumberForm::Parting::kAsListedAlone && window_.trailing_gap());
+    return parted && front().digit_behind_gap ? Fit::kNo : Fit::kPartly;
   }
   if (!GroupsFit(form, width, true) || !Validate(form.detector, Characters(width)) ||
       !HasContext(form)) {

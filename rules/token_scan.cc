@@ -112,14 +112,28 @@ Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span)
   bool wide = false;  // an octet of two digits or more
   size_t digits = 0;
   int octet = 0;
-  const Fit partly = BeginsIpv4(text, at) ? Fit::kPartly : Fit::kNo;
+  const auto may_begin = [&] {
+    return BeginsIpv4(text, at) && (rule == ContextRule::kTakeForGranted ||
+                                    FindContext(text, at, Context::kVersion) == ContextFound::kNo);
+  };
+  // 3.2.1.4 is a chapter unless something says that it is an address.
+  const auto may_be_chapter = [&] {
+    return !wide && rule == ContextRule::kLookForIt &&
+           FindContext(text, at, Context::kIpAddress) == ContextFound::kNo;
+  };
   for (;;) {
-    if (!reader.Next(t)) return partly;
+    if (!reader.Next(t)) {
+      const bool last_is_zero = dots == 3 && digits > 0 && octet == 0;
+      const bool possible = may_begin() && !(last_is_zero && may_be_chapter());
+      return possible ? Fit::kPartly : Fit::kNo;
+    }
     if (IsDigit(t.c)) {
       // inet_pton() knows no octet with a zero in front.
       if (digits > 0 && octet == 0) return Fit::kNo;
       octet = digits == 0 ? t.c - '0' : octet * 10 + (t.c - '0');
       if (++digits > 3 || octet > 255) return Fit::kNo;
+      // This network, loopback, multicast and masks are nobody's address.
+      if (dots == 0 && (octet == 0 || octet == 127 || octet >= 224)) return Fit::kNo;
       wide = wide || digits > 1;
       span.end = t.end;
     } else if (t.c == '.' && digits > 0 && dots < 3) {
@@ -130,7 +144,7 @@ Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span)
     }
     address.push_back(t.c);
   }
-  if (dots < 3 || digits == 0 || IsLetter(t.c) || t.c == '_' || partly == Fit::kNo) {
+  if (dots < 3 || digits == 0 || IsLetter(t.c) || t.c == '_' || !may_begin() || may_be_chapter()) {
     return Fit::kNo;
   }
   if (t.c == '.') {
@@ -139,14 +153,8 @@ Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span)
   }
   std::array<uint8_t, 4> octets{};
   if (inet_pton(AF_INET, address.c_str(), octets.data()) != 1) return Fit::kNo;
-  // This network, loopback, multicast and masks are nobody's address.
-  if (octets[0] == 0 || octets[0] == 127 || octets[0] >= 224) return Fit::kNo;
   span.start = at;
-  if (rule == ContextRule::kTakeForGranted) return Fit::kWhole;
-  if (FindContext(text, at, Context::kVersion) != ContextFound::kNo) return Fit::kNo;
-  // 3.2.1.4 is a chapter unless something says that it is an address.
-  const bool likely = wide || FindContext(text, at, Context::kIpAddress) != ContextFound::kNo;
-  return likely ? Fit::kWhole : Fit::kNo;
+  return Fit::kWhole;
 }
 
 // Global (2000::/3), unique local (fc00::/7) and link-local (fe80::/10) addresses: the first group
@@ -164,6 +172,30 @@ bool IsIpv6Beginning(std::string_view address) {
   return fits(1, kHexDigits) && fits(2, kHexDigits) && fits(3, kHexDigits) && fits(4, ":");
 }
 
+bool IsIpv6(const std::string& address) {
+  std::array<uint8_t, 16> bytes{};
+  return inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1;
+}
+
+// Without a colon or full stop that ends the clause.
+void TrimClause(std::string& address) {
+  while (address.ends_with('.') || (address.ends_with(':') && !address.ends_with("::"))) {
+    address.pop_back();
+  }
+}
+
+// Whether an address that has a full stop is one already, or once its IPv4 part is complete.
+bool CouldBecomeIpv6(std::string address) {
+  std::string trimmed = address;
+  TrimClause(trimmed);
+  if (IsIpv6(trimmed)) return true;
+  for (auto dots = std::count(address.begin(), address.end(), '.'); dots < 3; ++dots) {
+    address += address.ends_with('.') ? "0." : ".0";
+  }
+  if (address.ends_with('.')) address += '0';
+  return IsIpv6(address);
+}
+
 Fit FitIpv6(const OriginalText& text, uint64_t at, Span& span) {
   constexpr size_t kLengthMax = INET6_ADDRSTRLEN;
   TokenReader back(text, at);
@@ -177,7 +209,10 @@ Fit FitIpv6(const OriginalText& text, uint64_t at, Span& span) {
   size_t group = 0;
   int double_colons = 0;
   for (;;) {
-    if (!reader.Next(t)) return Fit::kPartly;
+    if (!reader.Next(t)) {
+      const bool possible = address.find('.') == std::string::npos || CouldBecomeIpv6(address);
+      return possible ? Fit::kPartly : Fit::kNo;
+    }
     if (!IsHexDigit(t.c) && t.c != ':' && t.c != '.') break;
     group = t.c == ':' || t.c == '.' ? 0 : group + 1;
     if (t.c == ':' && address.ends_with(':')) ++double_colons;
@@ -187,12 +222,8 @@ Fit FitIpv6(const OriginalText& text, uint64_t at, Span& span) {
     if (!IsIpv6Beginning(address)) return Fit::kNo;
   }
   if (IsLetter(t.c) || t.c == '_') return Fit::kNo;
-  // A colon or full stop that ends the clause.
-  while (address.ends_with('.') || (address.ends_with(':') && !address.ends_with("::"))) {
-    address.pop_back();
-  }
-  std::array<uint8_t, 16> bytes{};
-  if (inet_pton(AF_INET6, address.c_str(), bytes.data()) != 1) return Fit::kNo;
+  TrimClause(address);
+  if (!IsIpv6(address)) return Fit::kNo;
   span = {at, ends[address.size() - 1]};
   return Fit::kWhole;
 }
@@ -219,11 +250,10 @@ Fit FitMac(const OriginalText& text, uint64_t at, Span& span) {
     letter = letter || IsLetter(t.c);
     span = {at, t.end};
   }
-  if (!begins()) return Fit::kNo;
-  if (!reader.Next(t)) return Fit::kPartly;
-  const bool goes_on = IsAlphanumeric(t.c) || t.c == separator;
   // Digits with dashes alone are as often a date.
-  return (letter || separator == ':') && !goes_on ? Fit::kWhole : Fit::kNo;
+  if ((!letter && separator == '-') || !begins()) return Fit::kNo;
+  if (!reader.Next(t)) return Fit::kPartly;
+  return IsAlphanumeric(t.c) || t.c == separator ? Fit::kNo : Fit::kWhole;
 }
 
 // GA 36: province, letter, then five characters of which the last may be Han, or six of a
@@ -288,6 +318,11 @@ class Plate {
       digits_ += IsDigit(t.c) ? 1 : 0;
       serial_[count_++] = SmallLetter(t.c);
       end_ = t.end;
+      // No plate has four letters more, none of six characters is another than a new-energy car's.
+      if (count_ - digits_ > 3 || (count_ == 6 && !IsNewEnergy())) {
+        count_ = 0;
+        return true;
+      }
     }
     last_free_ = true;
     return true;
@@ -301,7 +336,7 @@ class Plate {
   TokenReader reader_;
   std::array<char, 6> serial_{};
   size_t count_ = 0;
-  int digits_ = 0;
+  size_t digits_ = 0;
   uint64_t end_ = 0;
   bool last_free_ = false;
 };
@@ -355,6 +390,9 @@ Fit FitWechat(const OriginalText& text, uint64_t at, ContextRule rule, Span& spa
       kSystemPrefix.starts_with(common) && (open || name.size() >= kSystemPrefix.size() + 10);
   if (name.size() > (system ? kSystemNameMax : size_t{20}) || (!system && !look())) return Fit::kNo;
   if (open) return Fit::kPartly;
+  // A word alone behind 微信 is more often one of another language.
+  const bool letters_only = std::all_of(name.begin(), name.end(), IsLetter);
+  if (!system && letters_only && context != ContextFound::kLabel) return Fit::kNo;
   // abc123@... is a mail address, abc123.com a site, and so is http://.
   if (t.c == '@' || t.c == '/') return Fit::kNo;
   if (t.c == '.' || t.c == ':') {
@@ -362,9 +400,6 @@ Fit FitWechat(const OriginalText& text, uint64_t at, ContextRule rule, Span& spa
     if (!reader.Next(t)) return Fit::kPartly;
     if (site ? IsAlphanumeric(t.c) : t.c == '/') return Fit::kNo;
   }
-  // A word alone behind 微信 is more often one of another language.
-  const bool letters_only = std::all_of(name.begin(), name.end(), IsLetter);
-  if (!system && letters_only && context != ContextFound::kLabel) return Fit::kNo;
   span = {at, end};
   return Fit::kWhole;
 }

@@ -225,11 +225,14 @@ std::vector<Occurrence> Text::FindWords(const std::vector<std::string>& words,
   for (const std::string& written : words) {
     const Word word = *Word::Parse(written, lanes);
     FindWord(word, found);
-    if ((lanes & LaneBit(Lane::kDigits)) != 0) {
-      numerals_->FindWord(*Word::Parse(written, lanes, Reading::kNumerals), found);
-    }
+    // Read otherwise, a word may be none.
+    const auto find_in = [&](const Text& text, Reading reading) {
+      const auto read = Word::Parse(written, lanes, reading);
+      if (read.ok()) text.FindWord(*read, found);
+    };
+    if ((lanes & LaneBit(Lane::kDigits)) != 0) find_in(*numerals_, Reading::kNumerals);
     if ((lanes & LaneBit(Lane::kSkeleton)) != 0 && word.HasLeetForm()) {
-      leet_->FindWord(*Word::Parse(written, lanes, Reading::kLeet), found);
+      find_in(*leet_, Reading::kLeet);
     }
     for (const Lane lane : {Lane::kPinyin, Lane::kShape}) {
       if ((lanes & LaneBit(lane)) == 0) continue;
