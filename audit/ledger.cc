@@ -239,11 +239,6 @@ absl::Status Ledger::Writer::WriteCosignatures() {
 
 // What the writer does between batches and when nothing comes.
 absl::Status Ledger::Writer::TendStore() {
-  if (Clock::now() >= look_at_) {
-    look_at_ = Clock::now() + kLookEvery;
-    ballast_.Tend();
-    NoteRoom();
-  }
   if (Clock::now() >= checkpoint_due_) {
     if (absl::Status status = SignCheckpoint(); !status.ok()) return status;
   }
@@ -267,8 +262,15 @@ absl::Status Ledger::Writer::TendStore() {
 
 // Before anything is written: whether the files are what the writer left, and there is room.
 absl::Status Ledger::Writer::CheckFiles() {
-  ballast_.MakeRoom();
-  return Clock::now() >= look_at_ ? watch_.Look() : watch_.CheckUntouched();
+  const Clock::time_point now = Clock::now();
+  if (now < look_at_) {
+    ballast_.MakeRoom();
+    return watch_.CheckUntouched();
+  }
+  look_at_ = now + kLookEvery;
+  ballast_.Tend();
+  NoteRoom();
+  return watch_.Look();
 }
 
 void Ledger::Writer::NoteRoom() {

@@ -45,6 +45,9 @@ absl::StatusOr<std::unique_ptr<Ledger::Writer>> Ledger::Writer::Open(const Ledge
     if (absl::Status status = ((*writer).*step)(); !status.ok()) return status;
   }
   writer->acknowledged_ = writer->tree_;
+  absl::Status watched = writer->watch_.RememberLog(writer->db_.LogPages());
+  if (watched.ok()) watched = writer->watch_.RememberCheckpoint();
+  if (!watched.ok()) return watched;
   writer->ballast_.Tend();
   writer->NoteRoom();
   writer->open_ = true;

@@ -159,13 +159,6 @@ absl::StatusOr<Database> Database::OpenWriter(const std::string& path, const std
   if (!opened.ok()) return opened.status();
   Database db;
   db.db_.reset(*opened);
-  sqlite3_wal_hook(
-      *opened,
-      [](void* log_pages, sqlite3*, const char*, int pages) {
-        *static_cast<int*>(log_pages) = pages;
-        return SQLITE_OK;
-      },
-      db.log_pages_.get());
   sqlite3_busy_timeout(*opened, kBusyMs);
   for (const char* sql :
        {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
@@ -173,6 +166,14 @@ absl::StatusOr<Database> Database::OpenWriter(const std::string& path, const std
         "PRAGMA mmap_size=0", "PRAGMA secure_delete=ON"}) {
     if (absl::Status status = db.Execute(sql); !status.ok()) return status;
   }
+  // Only now: wal_autocheckpoint, whatever it is set to, is such a hook itself.
+  sqlite3_wal_hook(
+      *opened,
+      [](void* log_pages, sqlite3*, const char*, int pages) {
+        *static_cast<int*>(log_pages) = pages;
+        return SQLITE_OK;
+      },
+      db.log_pages_.get());
   absl::StatusOr<int64_t> format = ReadInt(db, "PRAGMA user_version");
   if (!format.ok()) return format.status();
   if (*format == 0) {

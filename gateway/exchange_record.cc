@@ -45,10 +45,10 @@ Task<void> Exchange::Fail(absl::Status failure) {
   }
 }
 
-// `status`: what the client is going to see. A failure of the ledger cannot be recorded; the log
-// says so, and the next start closes the exchange as interrupted.
+// `status`: what the client is going to see. A failure of the ledger cannot be recorded: the next
+// opening closes the exchange as interrupted, and why the ledger fails is logged once for all.
 Task<void> Exchange::RecordFailure(const absl::Status& failure, int status) {
-  if (side_ == Side::kLedger || side_ == Side::kGateway) {
+  if (side_ == Side::kGateway) {
     LogError("exchange.failed",
              {{"exchange", id_}, {"stage", Name(stage_)}, {"reason", failure.ToString()}});
   }

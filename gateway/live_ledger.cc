@@ -90,19 +90,25 @@ void LiveLedger::Run() {
 }
 
 milliseconds LiveLedger::Look() {
-  if (ledger_->open() || needs_person_) return kLookEvery;
-  const absl::Status closed = ledger_->status();
+  if (needs_person_) return kLookEvery;
+  const absl::Status status = ledger_->status();
+  if (ledger_->open()) {
+    if (limited_ && status.ok()) LogInfo("ledger.unlimited");
+    if (!limited_ && !status.ok()) LogError("ledger.limited", {{"why", Text(status)}});
+    limited_ = !status.ok();
+    return kLookEvery;
+  }
   if (closed_at_ == Clock::time_point::max()) {
     closed_at_ = Clock::now();
     pause_ = kLookEvery;
-    LogError("ledger.closed", {{"why", Text(closed)}});
+    LogError("ledger.closed", {{"why", Text(status)}});
     Say("It is opened again by itself as soon as that has passed.");
   }
-  if (audit::NeedsPerson(closed)) return StayClosed("");
+  if (audit::NeedsPerson(status)) return StayClosed("");
   absl::StatusOr<std::shared_ptr<audit::Ledger>> opened =
       audit::Ledger::Open(options_, ledger_.get());
   if (opened.ok()) {
-    TakeOpened(*std::move(opened), closed);
+    TakeOpened(*std::move(opened), status);
     return kLookEvery;
   }
   metrics_.Increment(0, failed_count_);

@@ -79,6 +79,7 @@ class LiveLedger {
   Clock::time_point closed_at_ = Clock::time_point::max();  // when it was seen to be closed
   std::chrono::milliseconds pause_{};                       // after the next attempt
   bool needs_person_ = false;
+  bool limited_ = false;  // open, but only for what ends an exchange
 
   mutable std::mutex mu_;
   // Guarded by mu_.

@@ -57,6 +57,21 @@ TEST(LedgerTest, LeavesNoLogBehindWhenClosed) {
   EXPECT_FALSE(std::filesystem::exists(scratch.Path("ledger.db-wal")));
 }
 
+// What was committed is moved into the database while the ledger is open, so that neither the log
+// nor the time that Open needs grows with it.
+TEST(LedgerTest, MovesTheLogWhileItIsOpen) {
+  const Scratch scratch{Scratch::Memory()};
+  absl::StatusOr<std::unique_ptr<Ledger>> ledger = Ledger::Open({.dir = scratch.dir()});
+  ASSERT_TRUE(ledger.ok()) << ledger.status();
+  for (int i = 0; i < 12'000; ++i) {
+    const absl::StatusOr<Receipt> receipt = AppendAndWait(**ledger, ServiceRecord("x"));
+    ASSERT_TRUE(receipt.ok()) << receipt.status();
+  }
+  EXPECT_LT(std::filesystem::file_size(scratch.Path("ledger.db-wal")), 20U << 20);
+  EXPECT_GT(std::filesystem::file_size(scratch.Path("ledger.db")), 1U << 20);
+  EXPECT_TRUE((*ledger)->Close().ok());
+}
+
 TEST(LedgerTest, HasOneWriter) {
   const Scratch scratch;
   absl::StatusOr<std::unique_ptr<Ledger>> first = Ledger::Open({.dir = scratch.dir()});

@@ -1,9 +1,13 @@
-// What an append costs. `append` has 64 callers that each wait for their receipt; CPU is the whole
-// process's, so it includes encoding, hashing, SQLite and waking the caller. `paced` is the latency
+// What an append costs. `Append` has 64 callers that each wait for their receipt; CPU is the whole
+// process's, so it includes encoding, hashing, SQLite and waking the caller. Of it `caller_us` is
+// that of the callers' own threads for an append (encoding, and being woken), `ledger_us` the rest.
+// `Paced` is the latency
 // that an exchange sees at 2,000 records a second, without content and with, which is indexed
 // meanwhile. `FirstPage` and `Verify` read a ledger of a million records, or of WEIR_BENCH_RECORDS.
 //
 // The ledger lies in TMPDIR, whose disk decides the figures.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -57,14 +61,32 @@ std::unique_ptr<OpenLedger> MakeLedger(Durability durability,
   return open;
 }
 
+// CPU that one thread, or all of the process (RUSAGE_SELF), has used.
+double CpuUs(int who) {
+  rusage used{};
+  ::getrusage(who, &used);
+  const auto us = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
+  };
+  return us(used.ru_utime) + us(used.ru_stime);
+}
+
 void Append(benchmark::State& state, Durability durability) {
   static std::unique_ptr<OpenLedger> open;
   if (state.thread_index() == 0) open = MakeLedger(durability);
   uint64_t i = static_cast<uint64_t>(state.thread_index()) << 32;
+  const double process_begin_us = CpuUs(RUSAGE_SELF);
+  const double begin_us = CpuUs(RUSAGE_THREAD);
   for (auto _ : state) {
     if (!AppendAndWait(*open->ledger, TypicalRecord(i++)).ok()) state.SkipWithError("closed");
   }
+  const double caller_us = CpuUs(RUSAGE_THREAD) - begin_us;
+  const auto appends = static_cast<double>(state.iterations());
   state.SetItemsProcessed(state.iterations());
+  state.counters["caller_us"] = {caller_us / appends, benchmark::Counter::kAvgThreads};
+  // Summed over the threads: what the process used, less what each caller did.
+  const double process_us = state.thread_index() == 0 ? CpuUs(RUSAGE_SELF) - process_begin_us : 0;
+  state.counters["ledger_us"] = (process_us - caller_us) / appends / state.threads();
   if (state.thread_index() == 0) {
     const LedgerStats stats = open->ledger->stats();
     state.counters["records_per_batch"] =

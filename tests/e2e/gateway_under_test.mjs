@@ -63,19 +63,19 @@ export async function until(done, what, timeoutMs = startTimeoutMs) {
   }
 }
 
-export function get(url, headers = {}) {
+export function get(url, headers = {}, {method = 'GET', body: sent} = {}) {
   return new Promise((resolve, reject) => {
-    http.get(url, {headers, agent: false}, (response) => {
+    http.request(url, {method, headers, agent: false}, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (piece) => body += piece);
       response.on('end', () => resolve({status: response.statusCode, headers: response.headers, body}));
       response.on('error', reject);
-    }).on('error', reject);
+    }).on('error', reject).end(sent);
   });
 }
 
-export function configText({port, adminPort, folder, upstreamUrl, demoPort, extra = '', audit = '', packs, threads = 2}) {
+export function configText({port, adminPort, folder, upstreamUrl, demoPort, extra = '', content = 'digest', audit = '', packs, threads = 2}) {
   const base = upstreamUrl ?? `http://127.0.0.1:${demoPort}/v1`;
   return `listen: 127.0.0.1:${port}
 admin: {listen: 127.0.0.1:${adminPort}}
@@ -91,7 +91,7 @@ apps:
   - {id: app-error, key_env: WEIR_E2E_KEY_ERROR, profile: e2e-error}
 rules: {packs: [${(packs ?? ['tests/e2e/packs/e2e.yaml']).join(', ')}]}
 profiles: [tests/e2e/profiles]
-audit: {dir: ${folder}/audit, durability: strict, content: digest${audit}}
+audit: {dir: ${folder}/audit, durability: strict, content: ${content}${audit}}
 ${extra}`;
 }
 

@@ -147,8 +147,12 @@ class WitnessClientTest : public ::testing::Test {
     metrics_ = std::make_unique<Metrics>(1);
     ids_ = std::make_unique<WitnessMetrics>(*metrics_, plan_);
     client_ = WitnessClient::Start(
-                  plan_, [this] { return ledger_; }, scratch_.dir(), MakeDial(tls_), *ids_)
+                  plan_, [this] { return Current(); }, scratch_.dir(), MakeDial(tls_), *ids_)
                   .value();
+  }
+  std::shared_ptr<audit::Ledger> Current() {
+    const std::lock_guard lock(mu_);
+    return ledger_;
   }
   void Append(int records) {
     for (int i = 0; i < records; ++i) ASSERT_TRUE(AppendAndWait(*ledger_, ServiceRecord("x")).ok());
@@ -175,7 +179,8 @@ class WitnessClientTest : public ::testing::Test {
 
   const audit::Scratch scratch_{audit::Scratch::Memory()};
   asio::ssl::context tls_{asio::ssl::context::tls_client};
-  std::shared_ptr<audit::Ledger> ledger_;
+  std::mutex mu_;
+  std::shared_ptr<audit::Ledger> ledger_;  // replaced under mu_ while the client runs
   std::string log_;
   std::vector<std::unique_ptr<Site>> sites_;
   WitnessPlan plan_;
@@ -209,6 +214,23 @@ TEST_F(WitnessClientTest, BeginsWhereTheWitnessIs) {
   client_.reset();
   Append(40);
   Start();
+  FinishAll();
+}
+
+TEST_F(WitnessClientTest, GoesOnWithALedgerThatWasOpenedAgain) {
+  Append(5);
+  Start();
+  FinishAll();
+  EXPECT_TRUE(ledger_->Close().ok());
+  std::shared_ptr<audit::Ledger> again =
+      audit::Ledger::Open(
+          {.dir = scratch_.dir(), .witnesses = {sites_[0]->key(), sites_[1]->key()}}, ledger_.get())
+          .value();
+  {
+    const std::lock_guard lock(mu_);
+    ledger_ = std::move(again);
+  }
+  Append(5);
   FinishAll();
 }
 
