@@ -134,22 +134,11 @@ TEST(ErasureFaultTest, ThePowerGoesAtEveryCall) {
     fs::create_directories(after.dir());
     Known known;
     Known before_the_cut;
-    std::map<std::string, std::string> photograph;
     {
-      const FaultVfs vfs({.cut_at = n, .seed = random(), .at_cut = [&] {
-                            before_the_cut = known;
-                            for (const char* name : {"ledger.key", "ledger.vkey",
-                                                     "ledger.checkpoint", "content.key"}) {
-                              if (fs::exists(scratch.Path(name))) {
-                                fs::copy_file(scratch.Path(name), after.Path(name));
-                              }
-                            }
-                          }});
+      const FaultVfs vfs(
+          {.cut_at = n, .seed = random(), .at_cut = [&] { before_the_cut = known; }});
       Live(scratch.dir(), known);
-      photograph = vfs.photograph();
-    }
-    for (const auto& [path, content] : photograph) {
-      std::ofstream(after.Path(fs::path(path).filename().string()), std::ios::binary) << content;
+      vfs.Develop(after.dir());
     }
     told += before_the_cut.erased ? 1 : 0;
     ExpectAllOrNothing(after.dir(), before_the_cut);

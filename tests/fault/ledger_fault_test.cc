@@ -140,23 +140,11 @@ TEST_P(PowerCutTest, AtEveryCallLeavesAWholeLedger) {
     fs::create_directories(after.dir());
     Acknowledged acknowledged;
     Acknowledged before_the_cut;
-    std::map<std::string, std::string> photograph;
     {
-      const FaultVfs vfs({.cut_at = n, .seed = random(), .at_cut = [&] {
-                            before_the_cut = acknowledged;
-                            // These are synced before they are relied on.
-                            for (const char* name : {"ledger.key", "ledger.vkey",
-                                                     "ledger.checkpoint", "content.key"}) {
-                              if (fs::exists(scratch.Path(name))) {
-                                fs::copy_file(scratch.Path(name), after.Path(name));
-                              }
-                            }
-                          }});
+      const FaultVfs vfs(
+          {.cut_at = n, .seed = random(), .at_cut = [&] { before_the_cut = acknowledged; }});
       Live(scratch.dir(), GetParam(), acknowledged);
-      photograph = vfs.photograph();
-    }
-    for (const auto& [path, content] : photograph) {
-      std::ofstream(after.Path(fs::path(path).filename().string()), std::ios::binary) << content;
+      vfs.Develop(after.dir());
     }
     // Relaxed promises only that the ledger is whole up to its last checkpoint.
     if (GetParam() == Durability::kRelaxed) before_the_cut.clear();
