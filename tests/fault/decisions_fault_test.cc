@@ -26,6 +26,7 @@
 #include <sqlite3.h>
 
 #include "audit/reader.h"
+#include "audit/store.h"
 #include "tests/audit/content_requests.h"
 #include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
@@ -83,6 +84,17 @@ class Workload {
       if (group > 0 && group % kGroupsOfASegment == 0) now_us_ += kDaysBetween * 86'400 * 1'000'000;
       if (!Decide(group) || !Else(group)) break;
     }
+    Stop();
+  }
+  // Some more decisions on the same disk; the ledger stays open.
+  bool GoOn() {
+    if (!Open()) return false;
+    for (int group = 0; group < 2; ++group) {
+      if (!Decide(group)) return false;
+    }
+    return true;
+  }
+  void Stop() {
     if (ledger_ != nullptr) ledger_->Close().IgnoreError();
     ledger_.reset();
   }
@@ -333,6 +345,14 @@ std::vector<int64_t> Points(int64_t all) {
   return points;
 }
 
+std::vector<int64_t> SyncsOf(const std::vector<std::string>& calls) {
+  std::vector<int64_t> syncs;
+  for (int64_t i = 0; i < std::ssize(calls); ++i) {
+    if (calls[static_cast<size_t>(i)].starts_with("sync")) syncs.push_back(i);
+  }
+  return syncs;
+}
+
 void Say(const std::vector<int64_t>& points, size_t all, absl::Time begun) {
   std::cout << points.size() << " of " << all << " fault points in "
             << absl::FormatDuration(absl::Trunc(absl::Now() - begun, absl::Milliseconds(100)))
@@ -385,11 +405,8 @@ INSTANTIATE_TEST_SUITE_P(Errors, EveryCallTest, ::testing::Values(SQLITE_IOERR, 
 TEST(PowerTest, GoesAtEverySync) {
   const absl::Time begun = absl::Now();
   std::mt19937_64 random = SeededRandom();
-  std::vector<int64_t> syncs;
   const std::vector<std::string> calls = CallsOfAWholeRun();
-  for (int64_t i = 0; i < std::ssize(calls); ++i) {
-    if (calls[static_cast<size_t>(i)].starts_with("sync")) syncs.push_back(i);
-  }
+  const std::vector<int64_t> syncs = SyncsOf(calls);
   const std::vector<int64_t> points = Points(std::ssize(syncs));
   for (const int64_t point : points) {
     const Scratch scratch(Scratch::Memory());
@@ -415,6 +432,46 @@ TEST(PowerTest, GoesAtEverySync) {
       FAIL() << "power cut at call " << syncs[static_cast<size_t>(point)] << ": "
              << calls[static_cast<size_t>(syncs[static_cast<size_t>(point)])];
     }
+  }
+  Say(points, syncs.size(), begun);
+}
+
+// After a failed sync, systems take for written what never reached the disk, so the ledger that is
+// opened next finds records there which a power cut would take away, with all behind them.
+TEST(PowerTest, GoesSomeTimeAfterASyncFailed) {
+  const absl::Time begun = absl::Now();
+  std::vector<int64_t> syncs = SyncsOf(CallsOfAWholeRun());
+  const std::vector<int64_t> points = Points(std::ssize(syncs));
+  for (const int64_t point : points) {
+    const Scratch scratch(Scratch::Memory());
+    const Scratch left(Scratch::Memory());
+    Workload workload(scratch.dir());
+    LedgerOptions options = workload.Options("");
+    Told told;
+    int64_t cut_us = 0;
+    {
+      FaultVfs vfs({.fail_at = syncs[static_cast<size_t>(point)], .error = SQLITE_IOERR});
+      workload.Live();
+      // Somebody who reads keeps the log from being moved into the database, and so on the disk.
+      Database reader;
+      absl::StatusOr<Database> opened = Database::OpenReader(scratch.Path("ledger.db"));
+      if (opened.ok()) {
+        reader = *std::move(opened);
+        ASSERT_TRUE(reader.Execute("BEGIN; SELECT count(*) FROM batches").ok());
+      }
+      ASSERT_TRUE(workload.GoOn());
+      vfs.CutNow();
+      told = workload.told();
+      cut_us = options.now_us();
+      reader = Database();
+      workload.Stop();
+      vfs.Develop(left.dir());
+    }
+    options.dir = left.dir();
+    options.now_us = [cut_us] { return cut_us; };
+    Aftermath after(options, told);
+    after.ExpectWhole();
+    if (HasFatalFailure() || HasNonfatalFailure()) FAIL() << "sync " << point << " failed";
   }
   Say(points, syncs.size(), begun);
 }

@@ -122,6 +122,10 @@ class FaultVfs::State {
     return 0;
   }
 
+  void CutNow() {
+    const std::lock_guard lock(mu_);
+    TakePhotograph();
+  }
   int64_t calls() const {
     const std::lock_guard lock(mu_);
     return std::ssize(names_);
@@ -413,6 +417,9 @@ int64_t FaultVfs::calls() const {
 }
 std::vector<std::string> FaultVfs::names() const {
   return state_->names();
+}
+void FaultVfs::CutNow() {
+  state_->CutNow();
 }
 void FaultVfs::Develop(const std::string& dir) const {
   namespace fs = std::filesystem;

@@ -41,6 +41,8 @@ class FaultVfs {
   int64_t calls() const;
   // What each of them was about to do: "write ledger.db-wal", "sync segments/000000.zst.new".
   std::vector<std::string> names() const;
+  // The power goes now.
+  void CutNow();
   // Writes the ledger's files as the power cut left them into another directory for it; nothing
   // when it has not come.
   void Develop(const std::string& dir) const;

@@ -124,10 +124,12 @@ TEST_P(FaultTest, AtEveryCallLosesNothingThatWasAcknowledged) {
   EXPECT_EQ(least, 0);
 }
 
+// decisions_fault_test.cc has calls that fail once.
 INSTANTIATE_TEST_SUITE_P(Errors, FaultTest,
-                         ::testing::Combine(::testing::Values(SQLITE_IOERR_WRITE, SQLITE_FULL,
-                                                              SQLITE_IOERR_FSYNC, SQLITE_OK),
-                                            ::testing::Bool()));
+                         ::testing::Values(std::tuple(SQLITE_IOERR_WRITE, true),
+                                           std::tuple(SQLITE_FULL, true),
+                                           std::tuple(SQLITE_OK, false),
+                                           std::tuple(SQLITE_OK, true)));
 
 class PowerCutTest : public ::testing::TestWithParam<Durability> {};
 
