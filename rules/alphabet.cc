@@ -117,6 +117,10 @@ WordSymbol SoundAlphabet::OfText(char32_t c) const {
   return {c < kFirstSound ? c : 0, true};
 }
 
+bool SoundAlphabet::HasSeveralReadings(char32_t c) const {
+  return Readings(c).size() > 1;
+}
+
 bool SoundAlphabet::BeginsComposite(char32_t c) const {
   return IsLetter(c);
 }

@@ -51,6 +51,9 @@ class Alphabet {
   virtual std::vector<WordSymbol> OfWord(char32_t c) const = 0;
   // What a character of a text is alone; symbol 0 when nothing of a word.
   virtual WordSymbol OfText(char32_t c) const = 0;
+  // Whether it may be read otherwise than as that: what a word's symbol that is not certain counts
+  // on.
+  virtual bool HasSeveralReadings(char32_t c) const = 0;
   // Whether a composite may begin with `c`, and whether it may stand second in one.
   virtual bool BeginsComposite(char32_t c) const = 0;
   virtual bool GoesOnComposite(char32_t c) const = 0;
@@ -74,6 +77,7 @@ class SoundAlphabet final : public Alphabet {
  public:
   std::vector<WordSymbol> OfWord(char32_t c) const override;
   WordSymbol OfText(char32_t c) const override;
+  bool HasSeveralReadings(char32_t c) const override;
   bool BeginsComposite(char32_t c) const override;
   bool GoesOnComposite(char32_t /*c*/) const override { return true; }  // a is a syllable
   bool MayCompose(char32_t /*first*/, char32_t /*second*/) const override { return true; }
@@ -92,6 +96,7 @@ class ShapeAlphabet final : public Alphabet {
 
   std::vector<WordSymbol> OfWord(char32_t c) const override;
   WordSymbol OfText(char32_t c) const override;
+  bool HasSeveralReadings(char32_t /*c*/) const override { return false; }
   bool BeginsComposite(char32_t c) const override;
   bool GoesOnComposite(char32_t c) const override;
   bool MayCompose(char32_t first, char32_t second) const override;

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cstring>
-#include <span>
 #include <tuple>
 #include <utility>
+
+#include "rules/character_block.h"
 
 namespace weir::rules {
 namespace {
@@ -15,18 +14,6 @@ constexpr size_t kFormsMax = 64;
 
 bool IsAscii(char32_t c) {
   return c < 0x80;
-}
-
-// As DecodeAt(), of text that is UTF-8 but for breaks.
-[[gnu::always_inline]] inline Decoded DecodeQuickly(std::string_view text, size_t at) {
-  if (text.size() - at >= 4) {
-    uint32_t bytes = 0;
-    std::memcpy(&bytes, text.data() + at, sizeof(bytes));
-    if ((bytes & 0xC0C0F0U) == 0x8080E0U) {
-      return {((bytes & 0x0FU) << 12) | ((bytes >> 2) & 0xFC0U) | ((bytes >> 16) & 0x3FU), 3};
-    }
-  }
-  return DecodeAt(text, at);
 }
 
 }  // namespace
@@ -38,6 +25,16 @@ struct DisguiseIndex::Form {
   size_t certain = 0;      // of the symbols: the first so many
   bool repeating = false;  // two characters are one symbol, or one character twice
   bool collapsed = false;  // the former
+  size_t count = 0;        // of symbols
+  // Which of them is not certain, in lanes where one at most may be: only a character of several
+  // readings has both the symbol and what the word wants.
+  size_t special = kNone;
+
+  static constexpr size_t kNone = ~size_t{0};
+  FormFilter::Needs needs() const {
+    if (collapsed) return FormFilter::kRepeat;
+    return special < 4 ? FormFilter::NeedsReadingsAt(special) : FormFilter::kNothing;
+  }
 
   friend bool operator<(const Form& a, const Form& b) {
     return std::tie(a.symbols, a.use) < std::tie(b.symbols, b.use);
@@ -100,14 +97,17 @@ class DisguiseIndex::FormMaker {
 
   void AddSymbol(const WordSymbol& reading, size_t at, Symbol last, bool certain) {
     const Form before = form_;
+    if (at == special_at_) form_.special = form_.count;
     if (collapse_ && reading.symbol == last) {
       form_.repeating = form_.collapsed = true;
       ++collapsed_;
       Add(at + 1, reading.symbol, false);
       --collapsed_;
       form_ = before;
+      if (at == special_at_) form_.special = form_.count;
     }
     AppendUtf8(reading.symbol, form_.symbols);
+    ++form_.count;
     certain = certain && reading.certain && at < certain_max_;
     form_.certain += certain ? 1 : 0;
     Add(at + 1, reading.symbol, certain);
@@ -165,15 +165,16 @@ DisguiseIndex DisguiseIndex::Build(Lane lane, std::vector<WordUse> uses) {
     if (is_new) {
       distinct.push_back(form.symbols);
       index.form_first_.push_back(static_cast<uint32_t>(index.form_use_.size()));
-      index.collapsed_.push_back(1);
+      index.form_needs_.push_back(0);
     }
-    if (!form.collapsed) index.collapsed_.back() = 0;
+    index.form_needs_.back() =
+        static_cast<FormFilter::Needs>(index.form_needs_.back() | form.needs());
     if (is_new || form.use != previous->use) index.form_use_.push_back(form.use);
     previous = &form;
   }
   index.form_first_.push_back(static_cast<uint32_t>(index.form_use_.size()));
   index.forms_ = PrefixSet::Build(distinct);
-  index.filter_ = FormFilter(index.forms_, index.collapsed_);
+  index.filter_ = FormFilter(index.forms_, index.form_needs_);
   index.prefix_uses_.resize(index.forms_.prefix_count());
   for (const Form& form : forms) index.NotePrefixes(form);
   for (const WordUse& use : index.uses_) {
@@ -233,6 +234,7 @@ void DisguiseIndex::BuildTables() {
       mark_table_[c] |= kBeginsComposite;
     }
     if (alphabet_->GoesOnComposite(c)) mark_table_[c] |= kGoesOnComposite;
+    if (alphabet_->HasSeveralReadings(c)) mark_table_[c] |= kSeveralReadings;
   }
 }
 
@@ -244,10 +246,10 @@ uint32_t DisguiseIndex::EntryOf(char32_t c) const {
          (alphabet_->BeginsComposite(c) ? kComposite : 0);
 }
 
-uint32_t DisguiseIndex::RareMarkEntryOf(char32_t c) const {
+Mark DisguiseIndex::RareMarkOf(char32_t c) const {
   if (c == kInvalidByte) return kGoesOnComposite;
   const WordSymbol read = alphabet_->OfText(c);
-  return (read.symbol == 0 ? 0 : MarkOf(read.symbol)) | kGoesOnComposite |
+  return (read.symbol == 0 ? 0 : MarkOf(read.symbol)) | kGoesOnComposite | kSeveralReadings |
          (alphabet_->BeginsComposite(c) ? kBeginsComposite : 0);
 }
 
@@ -284,7 +286,7 @@ class DisguiseIndex::Walk {
     if (growths_ != nullptr) NoteGrowths(place);
     char32_t c = kInvalidByte;
     if (!ends(place)) {
-      const Decoded decoded = DecodeQuickly(skeleton_, place.at);
+      const Decoded decoded = DecodeLane(skeleton_, place.at);
       c = decoded.c;
       const uint32_t entry = index_.EntryOf(c);
       if ((entry & kSymbolMask) != 0) {
@@ -310,7 +312,7 @@ class DisguiseIndex::Walk {
   bool MayCompose(uint32_t entry, char32_t c, size_t next) const {
     if ((entry & kComposite) == 0) return false;
     return index_.alphabet_->MayCompose(
-        c, next < skeleton_.size() ? DecodeQuickly(skeleton_, next).c : kInvalidByte);
+        c, next < skeleton_.size() ? DecodeLane(skeleton_, next).c : kInvalidByte);
   }
 
   void Take(const Place& from, const TextSymbol& symbol) {
@@ -328,10 +330,10 @@ class DisguiseIndex::Walk {
       case 1:
         if (!filter.BeginsWith(to.marks[0], mark)) return;
         to.marks[1] = mark;
-        may_be_whole = filter.has_pairs() && filter.IsWhole(to.marks[0], mark) != 0;
+        may_be_whole = filter.has_pairs() && filter.IsWhole(to.marks[0], mark);
         break;
       case 2:
-        if (filter.BeginsWith(to.marks[0], to.marks[1], mark) == 0) return;
+        if (!filter.BeginsWith(to.marks[0], to.marks[1], mark)) return;
         break;
       default:
         break;
@@ -342,29 +344,15 @@ class DisguiseIndex::Walk {
       to.prefix = index_.forms_.Find(to.path);
       if (to.prefix == nullptr) return;
     }
-    const size_t size = taken_.size();
-    taken_.push_back(symbol.symbol);
-    if (to.prefix != nullptr) NoteHit(*to.prefix, symbol.end);
+    if (hits_ != nullptr && to.prefix != nullptr && to.prefix->literal != PrefixSet::kNoLiteral) {
+      hits_->push_back({to.prefix->literal, base_ + start_, base_ + symbol.end});
+    }
     const char32_t last =
         symbol.end > start_ ? static_cast<unsigned char>(skeleton_[symbol.end - 1]) : 0;
     to.tone = index_.lane_ == Lane::kPinyin && last >= 'a' && last <= 'z';
     to.before = to.tone ? last : 0;
     to.certain = from.certain && symbol.certain;
     if (to.prefix == nullptr || to.prefix->last != 0) Go(to);
-    taken_.resize(size);
-  }
-
-  void NoteHit(const PrefixSet::Prefix& prefix, size_t end) {
-    if (hits_ == nullptr || prefix.literal == PrefixSet::kNoLiteral) return;
-    const std::string_view literal = index_.forms_.literal(prefix.literal);
-    size_t at = 0;
-    for (const Symbol symbol : taken_) {
-      if (at == literal.size()) return;
-      const Decoded decoded = DecodeQuickly(literal, at);
-      if (decoded.c != symbol) return;
-      at += decoded.length;
-    }
-    if (at == literal.size()) hits_->push_back({prefix.literal, base_ + start_, base_ + end});
   }
 
   void NoteGrowths(const Place& place) {
@@ -376,7 +364,7 @@ class DisguiseIndex::Walk {
     if (ends(place)) {
       if (place.before == 0) return;
     } else {
-      const Decoded decoded = DecodeQuickly(skeleton_, place.at);
+      const Decoded decoded = DecodeLane(skeleton_, place.at);
       const size_t next = place.at + decoded.length;
       const uint32_t entry = index_.EntryOf(decoded.c);
       const bool last = next == skeleton_.size();
@@ -406,7 +394,6 @@ class DisguiseIndex::Walk {
   std::vector<Hit>* const hits_;
   const GrowthVisit* growths_;  // null: not asked for, or told enough
   size_t start_ = 0;
-  absl::InlinedVector<Symbol, 16> taken_;
 };
 
 // As ScanFrom(), where each character is read in one way alone and no form ends, which is nearly
@@ -419,12 +406,12 @@ bool DisguiseIndex::GrowsPlainly(std::string_view skeleton, size_t start, Direct
   bool certain = true;
   size_t at = start;
   for (size_t symbols = 1;; ++symbols) {
-    const Decoded decoded = DecodeQuickly(skeleton, at);
+    const Decoded decoded = DecodeLane(skeleton, at);
     at += decoded.length;
     const uint32_t entry = EntryOf(decoded.c);
     const bool last = at == skeleton.size();
     const bool composite = (entry & kComposite) != 0;
-    if (composite && !last && alphabet_->MayCompose(decoded.c, DecodeQuickly(skeleton, at).c)) {
+    if (composite && !last && alphabet_->MayCompose(decoded.c, DecodeLane(skeleton, at).c)) {
       return false;
     }
     const Symbol symbol = entry & kSymbolMask;
@@ -438,9 +425,9 @@ bool DisguiseIndex::GrowsPlainly(std::string_view skeleton, size_t start, Direct
       marks[0] = mark;
     } else if (symbols == 2) {
       if (!filter_.BeginsWith(marks[0], mark)) return dead;
-      if (filter_.has_pairs() && filter_.IsWhole(marks[0], mark) != 0) return false;
+      if (filter_.has_pairs() && filter_.IsWhole(marks[0], mark)) return false;
       marks[1] = mark;
-    } else if (symbols == 3 && filter_.BeginsWith(marks[0], marks[1], mark) == 0) {
+    } else if (symbols == 3 && !filter_.BeginsWith(marks[0], marks[1], mark)) {
       return dead;
     }
     if (symbols > 2 || (symbols == 2 && last)) {
@@ -482,171 +469,133 @@ void DisguiseIndex::ScanPlainly(std::string_view skeleton, std::vector<Hit>& hit
   for (size_t at = 0; at < skeleton.size(); at += DecodeAt(skeleton, at).length) walk.From(at);
 }
 
-// The characters of a skeleton, some hundred at a time, and the places among them from which a form
-// may begin. The loops over all characters ask without a branch and list what is left for others.
+// The places in a skeleton from which a form may begin.
 class DisguiseIndex::Sweep {
  public:
   Sweep(const DisguiseIndex& index, const LaneText& skeleton)
-      : index_(index), filter_(index.filter_), skeleton_(skeleton.From(0)), drops_(skeleton) {}
+      : index_(index),
+        filter_(index.filter_),
+        lane_(skeleton),
+        skeleton_(skeleton.From(0)),
+        ascent_(skeleton),
+        block_(skeleton_) {}
 
-  // Reads on. False at the end.
-  bool Read() {
-    known_ -= count_;
-    for (size_t i = 0; i < known_; ++i) {
-      characters_[i] = characters_[i + count_];
-      offsets_[i] = offsets_[i + count_];
-      marks_[i] = marks_[i + count_];
-      flags_[i] = flags_[i + count_];
-    }
-    size_t known = known_;
-    size_t at = at_;
-    for (; known < kPlaces + kAhead && at < skeleton_.size(); ++known) {
-      const Decoded decoded = DecodeQuickly(skeleton_, at);
-      offsets_[known] = at;
-      characters_[known] = decoded.c;
-      at += decoded.length;
-    }
-    at_ = at;
-    for (size_t i = std::exchange(known_, known); i < known; ++i) {
-      const uint32_t entry = index_.MarkEntryOf(characters_[i]);
-      marks_[i] = entry & ~kMarkFreeBits;
-      flags_[i] = static_cast<uint8_t>(entry & kMarkFreeBits);
-    }
-    count_ = std::min(known_, kPlaces);
-    for (size_t i = known_; i < kPlaces + kAhead; ++i) {
-      characters_[i] = kInvalidByte;
-      offsets_[i] = skeleton_.size();
-      marks_[i] = 0;
-      flags_[i] = kGoesOnComposite;
-    }
-    return count_ > 0;
-  }
-
-  // Calls follow(offset), in order.
+  // Calls follow(offset) for each, in order.
   template <typename Follow>
   void ForEachPlace(Follow follow) {
-    places_.fill(0);
-    filter_.has_pairs() ? FindPlain<true>() : FindPlain<false>();
-    FindComposites();
-    for (size_t word = 0; word < places_.size(); ++word) {
-      for (uint64_t bits = places_[word]; bits != 0; bits &= bits - 1) {
-        follow(offsets_[64 * word + static_cast<size_t>(std::countr_zero(bits))]);
-      }
+    while (block_.Read()) {
+      MarkCharacters(
+          block_, index_.mark_table_, [&](char32_t c) { return index_.RareMarkOf(c); }, marks_);
+      found_.bits.fill(0);
+      FindPlain();
+      FindComposites();
+      found_.ForEach(block_.places(), [&](size_t place) { follow(block_.offset(place)); });
     }
   }
 
  private:
-  static constexpr size_t kPlaces = 512;
-  static constexpr size_t kAhead = 16;
   static constexpr size_t kCompositeMax = 4;  // of characters, to look behind it
 
   void Add(size_t place) {
-    if (place < count_) places_[place / 64] |= uint64_t{1} << (place % 64);
+    if (place < block_.places()) found_.Add(place);
   }
   // Whether a composite may begin at `place`.
   bool Composes(size_t place) const {
-    return (flags_[place] & kBeginsComposite) != 0 &&
-           index_.alphabet_->MayCompose(characters_[place], characters_[place + 1]);
+    return (marks_[place] & (marks_[place + 1] >> 1U) & 1U) != 0 &&
+           index_.alphabet_->MayCompose(block_.character(place), block_.character(place + 1));
   }
 
   // Places where forms begin without a composite among the first three symbols.
-  template <bool kPairs>
   void FindPlain() {
-    const Mark* const m = marks_.data();
-    size_t found = 0;
-    for (size_t i = 0; i < count_; ++i) {
-      found_[found] = static_cast<uint16_t>(i);
-      uint32_t bit = filter_.BeginsWith(m[i], m[i + 1], m[i + 2]);
-      if constexpr (kPairs) bit |= filter_.IsWhole(m[i], m[i + 1]);
-      found += bit;
-    }
-    for (const size_t i : std::span(found_).first(found)) {
-      if ((kPairs && IsWholePair(i)) || filter_.GoesOn(m[i], m[i + 1], m[i + 2], m[i + 3]) ||
-          Composes(i + 3)) {
-        Add(i);
+    // A composite that stands third begins two places behind the form.
+    filter_.FindStarts(marks_, block_.places() + 2, starts_);
+    starts_.forms.ForEach(block_.places(),
+                          [&](size_t place) { filter_.Prefetch(marks_.data() + place); });
+    starts_.forms.ForEach(block_.places(), [&](size_t place) {
+      if (filter_.MayBeginWith(marks_.data() + place) || Composes(place + 3) ||
+          (filter_.has_pairs() && IsWholePair(place))) {
+        found_.Add(place);
       }
-    }
+    });
     if (!filter_.has_singles()) return;
-    for (size_t i = 0; i < count_; ++i) {
-      if (filter_.IsWhole(m[i])) Add(i);
+    for (size_t place = 0; place < block_.places(); ++place) {
+      if (filter_.IsWhole(marks_[place])) found_.Add(place);
     }
   }
 
   bool IsWholePair(size_t place) {
+    if (!filter_.IsWhole(marks_[place], marks_[place + 1])) return false;
     if (filter_.IsWholeAsItIs(marks_[place], marks_[place + 1])) return true;
-    return drops_.Between(offsets_[place], offsets_[place + 2]) &&
-           filter_.IsWhole(marks_[place], marks_[place + 1]) != 0;
+    ascent_.Seek(block_.offset(place));
+    return ascent_.DropsBefore(block_.offset(place + 2));
   }
 
   // A composite may stand first, second or third in a form.
   void FindComposites() {
-    // Eight places at a look: most texts have few.
-    for (size_t i = 0; i < count_ + 2; i += 8) {
-      uint64_t begins = 0;
-      uint64_t goes_on = 0;
-      std::memcpy(&begins, flags_.data() + i, sizeof(begins));
-      std::memcpy(&goes_on, flags_.data() + i + 1, sizeof(goes_on));
-      static_assert(kBeginsComposite == 1 && kGoesOnComposite == 2);
-      for (uint64_t bits = begins & (goes_on >> 1U) & 0x0101010101010101U; bits != 0;
-           bits &= bits - 1) {
-        const size_t place = i + static_cast<size_t>(std::countr_zero(bits)) / 8;
-        if (place >= count_ + 2 || !Composes(place)) continue;
-        composites_.clear();
-        index_.alphabet_->AppendComposites(skeleton_, offsets_[place], 0, composites_);
-        for (const TextSymbol& composite : composites_) AddAround(place, composite);
+    starts_.composites.ForEach(block_.places() + 2, [&](size_t place) {
+      if (!index_.alphabet_->MayCompose(block_.character(place), block_.character(place + 1))) {
+        return;
       }
-    }
+      composites_.clear();
+      index_.alphabet_->AppendComposites(skeleton_, block_.offset(place), 0, composites_);
+      for (const TextSymbol& composite : composites_) AddAround(place, composite);
+    });
+  }
+
+  // Whether letters before it leave it open that a word begins at `place`: they must be whole
+  // syllables, unless it is the word's own letter.
+  bool MayStartAt(size_t place) {
+    if (place < 1 || index_.lane_ != Lane::kPinyin) return true;
+    constexpr std::u32string_view kNeverLast = U"bcdfhjklpqstwxyz";
+    if (kNeverLast.find(block_.character(place - 1)) == std::u32string_view::npos) return true;
+    return lane_.DropsBetween(block_.offset(place - 1), block_.offset(place)) ||
+           index_.HasWordFrom(block_.character(place));
   }
 
   void AddAround(size_t place, const TextSymbol& composite) {
     const Mark mark = MarkOf(composite.symbol);
     size_t end = place + 1;
-    while (offsets_[end] < composite.end && end <= place + kCompositeMax) ++end;
+    while (block_.offset(end) < composite.end && end <= place + kCompositeMax) ++end;
     // What follows may be read in several ways.
-    const bool open = index_.lane_ == Lane::kPinyin || offsets_[end] != composite.end ||
+    const bool open = index_.lane_ == Lane::kPinyin || block_.offset(end) != composite.end ||
                       Composes(end) || Composes(end + 1);
     const Mark* const m = marks_.data();
-    if (open || filter_.IsWhole(mark) || filter_.IsWhole(mark, m[end]) != 0 ||
-        filter_.BeginsWith(mark, m[end], m[end + 1]) != 0) {
+    if ((open && MayStartAt(place)) || filter_.IsWhole(mark) || filter_.IsWhole(mark, m[end]) ||
+        filter_.BeginsWith(mark, m[end], m[end + 1])) {
       Add(place);
     }
-    if (place < 1 || m[place - 1] == 0) return;
+    if (place < 1) return;
     const Mark first = m[place - 1];
-    if (filter_.BeginsWith(first, mark) && (open || filter_.IsWhole(first, mark) != 0 ||
-                                            filter_.BeginsWith(first, mark, m[end]) != 0)) {
+    if (filter_.BeginsWith(first, mark) &&
+        (open || filter_.IsWhole(first, mark) || filter_.BeginsWith(first, mark, m[end]))) {
       Add(place - 1);
     }
-    if (place < 2 || m[place - 2] == 0) return;
-    if (filter_.BeginsWith(m[place - 2], first, mark) != 0) Add(place - 2);
+    if (place >= 2 && filter_.BeginsWith(m[place - 2], first, mark)) Add(place - 2);
   }
 
   const DisguiseIndex& index_;
   const FormFilter& filter_;
+  const LaneText& lane_;
   const std::string_view skeleton_;
-  LaneText::Drops drops_;
-  size_t at_ = 0;
-  size_t count_ = 0;  // characters that are places of this block; behind them,
-  size_t known_ = 0;  // up to here, those that are looked ahead at
-  std::array<char32_t, kPlaces + kAhead> characters_;
-  std::array<size_t, kPlaces + kAhead> offsets_;
-  std::array<Mark, kPlaces + kAhead> marks_;
-  std::array<uint8_t, kPlaces + kAhead> flags_;
-  std::array<uint16_t, kPlaces> found_;
-  std::array<uint64_t, kPlaces / 64> places_;
+  LaneText::Ascent ascent_;
+  CharacterBlock block_;
+  BlockMarks marks_;
+  FormFilter::Starts starts_;
+  PlaceSet found_;
   TextSymbols composites_;
 };
 
 void DisguiseIndex::Scan(const LaneText& skeleton, std::vector<Hit>& hits) const {
   Walk walk(*this, skeleton.From(0), 0, &hits, nullptr);
   Sweep sweep(*this, skeleton);
-  while (sweep.Read()) sweep.ForEachPlace([&](size_t at) { walk.From(at); });
+  sweep.ForEachPlace([&](size_t at) { walk.From(at); });
 }
 
 size_t DisguiseIndex::memory_bytes() const {
   size_t bytes = forms_.memory_bytes() + (form_first_.capacity() + form_use_.capacity()) * 4 +
                  prefix_uses_.capacity() * sizeof(PrefixUses) +
                  (table_.capacity() + mark_table_.capacity()) * sizeof(uint32_t) +
-                 filter_.memory_bytes() + collapsed_.capacity();
+                 filter_.memory_bytes() + form_needs_.capacity();
   if (alphabet_ != nullptr) bytes += alphabet_->memory_bytes();
   for (const WordUse& use : uses_) {
     bytes += sizeof(use) + use.word.exact.capacity() + use.word.fold.capacity() +

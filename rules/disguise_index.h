@@ -77,7 +77,7 @@ class DisguiseIndex {
   }
   // Whether two of the word's characters are one symbol of the form: a text has it only where the
   // skeleton has dropped a repeat.
-  bool IsCollapsed(uint32_t form) const { return collapsed_[form] != 0; }
+  bool IsCollapsed(uint32_t form) const { return form_needs_[form] == FormFilter::kRepeat; }
   // Visits the uses that a growth could become, each at least once.
   template <typename Visit>
   void ForEachUse(const Growth& growth, Visit visit) const;
@@ -121,13 +121,8 @@ class DisguiseIndex {
   static constexpr uint32_t kUncertain = 1U << 24;
   static constexpr uint32_t kComposite = 1U << 25;
   uint32_t EntryOf(char32_t c) const;
-  // The mark of its symbol, and these.
-  static constexpr uint32_t kBeginsComposite = 1;
-  static constexpr uint32_t kGoesOnComposite = 2;
-  uint32_t MarkEntryOf(char32_t c) const {
-    return c < mark_table_.size() ? mark_table_[c] : RareMarkEntryOf(c);
-  }
-  uint32_t RareMarkEntryOf(char32_t c) const;
+  // The mark of its symbol, with what it is to composites; of characters not in the table.
+  Mark RareMarkOf(char32_t c) const;
 
   Lane lane_ = Lane::kPinyin;
   std::unique_ptr<const Alphabet> alphabet_;
@@ -136,7 +131,7 @@ class DisguiseIndex {
   FormFilter filter_;
   std::vector<uint32_t> form_first_;  // form -> its first place in form_use_; one more at the end
   std::vector<uint32_t> form_use_;
-  std::vector<uint8_t> collapsed_;       // form -> 1 if it is so for every use
+  std::vector<FormFilter::Needs> form_needs_;
   std::vector<PrefixUses> prefix_uses_;  // by number of the prefix
   // What a symbol alone grows into.
   struct First {
@@ -147,7 +142,7 @@ class DisguiseIndex {
   DirectionSet parts_ = kNoDirection;
   std::bitset<128> ascii_firsts_;
   std::vector<uint32_t> table_;
-  std::vector<uint32_t> mark_table_;
+  std::vector<Mark> mark_table_;
 };
 
 template <typename Visit>

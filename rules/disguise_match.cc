@@ -446,6 +446,20 @@ FirstCharacter FindFirst(Lane lane, const OriginalText& text, uint64_t head, cha
   return {text.end(), copies.size() == 1, std::any_of(copies.begin() + 1, copies.end(), is_free)};
 }
 
+bool HasRepeats(const OriginalText& text, uint64_t head, uint64_t to) {
+  FoldCursor cursor(text, head);
+  FoldUnit unit;
+  char32_t last = 0;
+  while (cursor.Next(unit)) {
+    if (unit.kind == Kind::kInvalid) return true;
+    if (unit.kind != Kind::kSignificant) continue;
+    if (unit.c == last) return true;
+    if (unit.start >= to) return false;
+    last = unit.c;
+  }
+  return !text.final;
+}
+
 bool MayBeginWithTwo(Lane lane, const Word& word, char32_t first) {
   const char32_t front = word.runs.front().c;
   if (lane != Lane::kPinyin || front < 0x80) return true;

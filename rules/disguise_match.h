@@ -61,13 +61,17 @@ struct FirstCharacter {
 };
 FirstCharacter FindFirst(Lane lane, const OriginalText& text, uint64_t head, char32_t first);
 
+// Whether a character stands twice in a row at [head, to) or behind it, or may yet: what the
+// skeleton drops.
+bool HasRepeats(const OriginalText& text, uint64_t head, uint64_t to);
+
 // Whether two copies of `first` may be the first two characters of `word`. Quick, and true of all
 // that begin so.
 bool MayBeginWithTwo(Lane lane, const Word& word, char32_t first);
 
 // Whether the characters of the skeleton at a place, `found`, leave it open that the text there is
-// `word`, or, if not `whole`, begins it. `repeats`: the original has some of them twice or may
-// still get them. Quick, and true of all that ConfirmDisguise() confirms.
+// `word`, or, if not `whole`, begins it. `repeats`: see HasRepeats(). Quick, and true of all that
+// ConfirmDisguise() confirms.
 bool MayBeDisguise(Lane lane, const Word& word, std::string_view found, bool repeats, bool whole);
 
 }  // namespace weir::rules

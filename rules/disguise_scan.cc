@@ -33,9 +33,10 @@ void DisguiseScan::Advance(const OriginalText& text, const LaneText& skeleton, u
   }
   if (skeleton.end() > scanned) {
     FindHits(skeleton, scanned);
+    LaneText::Ascent ascent(skeleton);
     for (const DisguiseIndex::Hit& hit : hits_) {
       if (hit.end <= scanned) continue;  // seen before
-      ConfirmHit(hit, text, skeleton, occurrences);
+      ConfirmHit(hit, text, skeleton, ascent, occurrences);
     }
   }
   if (whole_) return;
@@ -66,22 +67,23 @@ void DisguiseScan::FindHits(const LaneText& skeleton, uint64_t scanned) {
 
 // Confirms what the form of a hit stands for.
 void DisguiseScan::ConfirmHit(const DisguiseIndex::Hit& hit, const OriginalText& text,
-                              const LaneText& skeleton, Occurrences& occurrences) {
-  const bool repeats = skeleton.DropsBetween(hit.start, hit.end);
-  if (!repeats && words_->IsCollapsed(hit.form)) return;
+                              const LaneText& skeleton, LaneText::Ascent& ascent,
+                              Occurrences& occurrences) {
   const std::string_view found =
       skeleton.From(hit.start).substr(0, static_cast<size_t>(hit.end - hit.start));
   PendingHit pending{};
+  ascent.Seek(hit.start);
+  pending.place.head = ascent.Origin(hit.start);
+  pending.place.first = DecodeAt(found, 0).c;
+  pending.place.last = ascent.Origin(hit.end - DecodeBefore(found, found.size()).length);
+  pending.end = hit.end;
+  const bool repeats =
+      ascent.DropsBefore(hit.end) && HasRepeats(text, pending.place.head, pending.place.last + 1);
+  if (!repeats && words_->IsCollapsed(hit.form)) return;
   words_->ForEachUse(hit.form, [&](const WordUse& use) {
     if ((use.directions & direction_) == 0 ||
         !MayBeDisguise(words_->lane(), use.word, found, repeats, /*whole=*/true)) {
       return;
-    }
-    if (pending.use == nullptr) {
-      pending.place.head = skeleton.Origin(hit.start);
-      pending.place.first = DecodeAt(found, 0).c;
-      pending.place.last = skeleton.Origin(hit.end - DecodeBefore(found, found.size()).length);
-      pending.end = hit.end;
     }
     pending.use = &use;
     Confirm(pending, text, skeleton, occurrences);

@@ -57,7 +57,7 @@ class DisguiseScan {
 
   void FindHits(const LaneText& skeleton, uint64_t scanned);
   void ConfirmHit(const DisguiseIndex::Hit& hit, const OriginalText& text, const LaneText& skeleton,
-                  Occurrences& occurrences);
+                  LaneText::Ascent& ascent, Occurrences& occurrences);
   void Confirm(PendingHit hit, const OriginalText& text, const LaneText& skeleton,
                Occurrences& occurrences);
   void FindHold(const OriginalText& text, const LaneText& skeleton);
