@@ -112,8 +112,8 @@ milliseconds LiveLedger::Look() {
     return kLookEvery;
   }
   metrics_.Increment(0, failed_count_);
-  const std::string failure =
-      fmt::format("The attempt to open it again ended with: {}.", Text(opened.status()));
+  std::string failure = "The attempt to open it again ended with: " + Text(opened.status());
+  if (!failure.ends_with('.')) failure += '.';
   LogError("ledger.not_opened", {{"why", Text(opened.status())}});
   if (audit::NeedsPerson(opened.status())) return StayClosed(failure + " ");
   Say(fmt::format("{} It goes on by itself as soon as that has passed.", failure));
@@ -123,11 +123,11 @@ milliseconds LiveLedger::Look() {
 milliseconds LiveLedger::StayClosed(std::string_view account) {
   needs_person_ = true;
   metrics_.Set(needs_person_gauge_, 1);
+  Say(fmt::format(
+      "{}A person has to look: run `weir audit verify --dir {}`, do what it says, and start the "
+      "gateway again.",
+      account, options_.dir));
   LogError("ledger.needs_person", {{"why", Text(status())}});
-  Say(
-      fmt::format("{}A person has to look: run `weir audit verify --dir {}`, do what it says, and "
-                  "start the gateway again.",
-                  account, options_.dir));
   return kLookEvery;
 }
 

@@ -5,8 +5,11 @@
 // that an exchange sees at 2,000 records a second, without content and with, which is indexed
 // meanwhile. `FirstPage` and `Verify` read a ledger of a million records, or of WEIR_BENCH_RECORDS.
 //
-// The ledger lies in TMPDIR, whose disk decides the figures.
+// The ledger lies in TMPDIR, whose disk decides the figures: `SyncAlone` is what it takes to make
+// as many bytes durable without any ledger. With TMPDIR=/dev/shm the disk costs nothing.
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -125,6 +128,35 @@ class Answers {
   std::vector<double> latencies_us_;
 };
 
+// Three pages at the end of a file and an fdatasync, as a commit does, at the pace of Paced.
+void SyncAlone(benchmark::State& state) {
+  const Scratch scratch;
+  std::filesystem::create_directories(scratch.dir());
+  const int file = ::open(scratch.Path("log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  const std::string pages(3 * 4096, 'x');
+  constexpr size_t kSyncs = 4'000;
+  Answers pause(1);
+  std::vector<double> latencies_us;
+  for (auto _ : state) {
+    Clock::time_point next = Clock::now();
+    for (size_t i = 0; i < kSyncs; ++i) {
+      pause.WaitUntil(next += std::chrono::microseconds(500));
+      const Clock::time_point begin = Clock::now();
+      const auto at = static_cast<off_t>(i * pages.size());
+      if (::pwrite(file, pages.data(), pages.size(), at) < 0 || ::fdatasync(file) != 0) {
+        state.SkipWithError("the disk failed");
+      }
+      latencies_us.push_back(
+          std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
+    }
+  }
+  ::close(file);
+  std::sort(latencies_us.begin(), latencies_us.end());
+  state.counters["p50_us"] = latencies_us[kSyncs / 2];
+  state.counters["p99_us"] = latencies_us[kSyncs * 99 / 100];
+  state.counters["max_us"] = latencies_us.back();
+}
+
 // With content, the word index is made meanwhile.
 void Paced(benchmark::State& state, ContentMode content) {
   const std::unique_ptr<OpenLedger> open = MakeLedger(Durability::kStrict, content);
@@ -215,6 +247,7 @@ BENCHMARK_CAPTURE(Append, relaxed, Durability::kRelaxed)
     ->UseRealTime()
     ->MeasureProcessCPUTime()
     ->MinTime(3);
+BENCHMARK(SyncAlone)->Iterations(1)->UseRealTime();
 BENCHMARK_CAPTURE(Paced, strict, ContentMode::kNone)
     ->Iterations(1)
     ->UseRealTime()

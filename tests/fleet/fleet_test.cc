@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <random>
@@ -205,6 +206,28 @@ TEST_F(FleetTest, ARestartedGatewayGoesOnWhereItWas) {
     const FleetShipper shipper(scratch.dir(), database_);
     EXPECT_TRUE(Soon([&] { return CaughtUp(shipper, size); })) << shipper.stats().status;
   }
+}
+
+// Put back from a copy, say: the files that the shipper has open are no longer the ledger's.
+TEST_F(FleetTest, LooksAgainWhenTheLedgersFilesAreOthers) {
+  const Scratch scratch;
+  absl::StatusOr<std::unique_ptr<Ledger>> ledger = Ledger::Open({.dir = scratch.dir()});
+  ASSERT_TRUE(ledger.ok()) << ledger.status();
+  FleetShipper shipper(scratch.dir(), database_);
+  ASSERT_NO_FATAL_FAILURE(Append(**ledger, 0, 100));
+  ASSERT_TRUE(Soon([&] { return CaughtUp(shipper, 100); })) << shipper.stats().status;
+  ASSERT_TRUE((*ledger)->Close().ok());
+
+  const std::string aside = scratch.dir() + "-aside";
+  std::filesystem::rename(scratch.dir(), aside);
+  std::filesystem::copy(aside, scratch.dir(), std::filesystem::copy_options::recursive);
+  std::filesystem::remove_all(aside);
+  ledger = Ledger::Open({.dir = scratch.dir()});
+  ASSERT_TRUE(ledger.ok()) << ledger.status();
+  ASSERT_NO_FATAL_FAILURE(Append(**ledger, 100, 200));
+  shipper.LookAgain();
+  EXPECT_TRUE(Soon([&] { return CaughtUp(shipper, (*ledger)->stats().size); }))
+      << shipper.stats().status;
 }
 
 TEST_F(FleetTest, WhatIsAlteredInTheDatabaseIsFound) {
