@@ -1,11 +1,9 @@
 // How Han characters sound: the data of the pinyin lane.
 //
 // The lane (alphabet.h) reads a character of a text as its first reading and letters as syllables,
-// a character of a word as each of its Sounds: its readings and, since 常 sounds `chang` in a text
-// and 长 is read so too, the first readings of others that share one. disguise_match.h decides by
-// all readings of both. (The fold lane has turned ü into u: 女 may be `nu`, however it is typed.)
-//
-// PinyinForms(), LaneLetters() and PinyinMatches() say the same of whole words in letters.
+// a character of a word as each of its Sounds: its readings and, since 长 is read like 常 too but
+// sounds `zhang` in a text, the first readings of others that share one. disguise_match.h decides
+// by all readings of both. (The fold lane has turned ü into u: 女 may be `nu`, however it is typed.)
 //
 // Not undone: initials (`dc` for 赌场) and fuzzy sounds (z for zh, n for ng), which find more
 // ordinary text than disguise.
@@ -23,7 +21,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -43,21 +40,10 @@ std::optional<Syllable> SyllableFromLetters(std::string_view letters);
 // Every reading, the most common first; empty for what is no Han character or has no known one. `c`
 // must be below 0x110000.
 std::span<const Syllable> Readings(char32_t c);
-// The lane's letters for it: its first reading with u for ü, or empty.
-std::string_view LaneLetters(char32_t c);
-
-// What to look for in the lane for `word` (fold lane): at most `forms_max` forms, the likeliest
-// first. Characters without sound, digits among them, vanish; a word without any has no form.
-std::vector<std::string> PinyinForms(std::u32string_view word, size_t forms_max = 64);
-
-// Whether `text` (fold or skeleton lane, whole characters) is `word` to the ear: character for
-// character a common reading, or a reading's letters. Separators, digits and repeats in the text
-// are passed over.
-bool PinyinMatches(std::u32string_view word, std::u32string_view text);
 
 // The sounds that a text may give a character of a word: all of its readings, and the first
-// readings of other characters that share one of them (常 sounds `chang`, and 长 is read so too; a
-// text with 长 sounds `chang`, and a word's 掌 may be meant).
+// readings of other characters that share one of them (a text with 长 sounds `zhang`, and a word's
+// 常 may be meant).
 struct Sounds {
   std::vector<Syllable> readings;
   std::vector<Syllable> seen_as;
@@ -71,9 +57,6 @@ void SyllablesAt(std::string_view letters, absl::FunctionRef<void(size_t, Syllab
 std::span<const Syllable> SyllablesBegunBy(std::string_view letters);
 // Whether `written` may stand for `letter` of a spelling, behind `previous` of the same (0: none).
 bool LetterMatches(char letter, char previous, char32_t written);
-
-// Every way to part `letters` (a-z) into syllables, longest syllables first, at most `max` ways.
-std::vector<std::vector<Syllable>> Segmentations(std::string_view letters, size_t max = 64);
 
 // Whether letters, one at a time, can be parted into syllables. Constant time and space.
 class SyllableRun {

@@ -13,14 +13,12 @@
 //
 // Text has one shape, words may have several. Parts may be written in another order (文辶 for 这),
 // and whole characters are mistaken for one another (睹 for 赌) though their parts are not:
-// ShapeForms() of a word is what to look for: one form in the median, at most three for nine words
-// in ten.
+// ShapeFormsOf() each character of a word is what to look for.
 //
 // The lane finds too much: 女子 is 好, and the 口十 of 叶 ends 右 and begins 古. At a hit,
-// MatchShape() decides from the characters: every character of the word must be the parts, or the
-// look-alike, of whole characters of the text. It also says whether the only disguise is one that
-// ordinary text has by itself (女子, 日月, 大力): what the linter warns of, and what a rule may not
-// want to count.
+// disguise_match.h decides from the characters: every character of the word must be the parts, or
+// the look-alike, of whole characters of the text. IsOrdinarySplit() tells it of disguises that
+// ordinary text has by itself (女子, 日月, 大力).
 //
 // The tables are ours: rules/data/shape_splits.tsv (5,400 splits of 5,300 characters, 1,880 of the
 // 2,500 most common) and rules/data/look_alikes.tsv. A split is there when its parts can be typed:
@@ -49,20 +47,5 @@ std::span<const char32_t> ShapeElements(char32_t c);
 std::vector<std::u32string> ShapeFormsOf(char32_t c);
 // Whether ordinary text has these characters, which make up `c`, side by side: 女子 for 好.
 bool IsOrdinarySplit(char32_t c, std::u32string_view parts);
-
-// What to look for in the lane for `word` (fold lane), in UTF-8: at most `forms_max` forms, the
-// word's own first.
-std::vector<std::string> ShapeForms(std::u32string_view word, size_t forms_max = 64);
-
-enum class ShapeMatch : uint8_t {
-  kDifferent,  // no match
-  kSame,       // no disguise: the finer lanes have it
-  kOrdinary,   // each disguise in it is one that ordinary text has
-  kDisguised,
-};
-
-// Whether `text` (fold lane, whole characters) is `word` to the eye. Separators and repeated
-// characters in the text are passed over.
-ShapeMatch MatchShape(std::u32string_view word, std::u32string_view text);
 
 }  // namespace weir::rules

@@ -255,12 +255,6 @@ int Generate(const char* output) {
   std::ofstream out(output);
   out << "constexpr std::string_view kSpellings[] = {";
   for (const auto& [spelling, number] : syllables) out << '"' << spelling << "\",";
-  out << "};\nconstexpr std::string_view kLaneSpellings[] = {";
-  for (const auto& [spelling, number] : syllables) {
-    std::string letters = spelling;
-    std::replace(letters.begin(), letters.end(), 'v', 'u');
-    out << '"' << letters << "\",";
-  }
   out << "};\n";
   WriteReadings(out, characters, syllables);
   WriteSeenAs(out, characters, syllables);

@@ -1,7 +1,6 @@
-// What the tables of the wider lanes cost: per byte of text on the way into a lane, and per word at
-// compile time. Text that a lane would not change is what nearly all text is.
+// What the tables of the wider lanes cost, per byte of text on the way into a lane. Text that a
+// lane would not change is what nearly all text is.
 #include <string>
-#include <vector>
 
 #include <benchmark/benchmark.h>
 
@@ -71,13 +70,6 @@ void LookUpAll(benchmark::State& state, const LookUp& look_up) {
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * text.size()));
 }
 
-template <typename Forms>
-void FormsOfWords(benchmark::State& state, const Forms& forms) {
-  const std::u32string words[] = {U"线上赌场", U"重庆银行", U"枪支弹药", U"加我微信", U"贷款诈骗"};
-  size_t next = 0;
-  for (auto _ : state) benchmark::DoNotOptimize(forms(words[next++ % std::size(words)], 64));
-}
-
 BENCHMARK_CAPTURE(FindEncodedIn, chinese, Chinese());
 BENCHMARK_CAPTURE(FindEncodedIn, english, English());
 BENCHMARK_CAPTURE(DecodeText, chinese_whole, Chinese(), size_t{1} << 20);
@@ -85,10 +77,8 @@ BENCHMARK_CAPTURE(DecodeText, chinese_six_bytes, Chinese(), size_t{6});
 BENCHMARK_CAPTURE(DecodeText, english_whole, English(), size_t{1} << 20);
 BENCHMARK_CAPTURE(DecodeText, encoded_whole, Encoded(), size_t{1} << 20);
 BENCHMARK_CAPTURE(LookUpAll, numerals, LookUpNumeral);
-BENCHMARK_CAPTURE(LookUpAll, pinyin, LaneLetters);
+BENCHMARK_CAPTURE(LookUpAll, pinyin, Readings);
 BENCHMARK_CAPTURE(LookUpAll, shapes, ShapeElements);
-BENCHMARK_CAPTURE(FormsOfWords, pinyin, PinyinForms);
-BENCHMARK_CAPTURE(FormsOfWords, shapes, ShapeForms);
 
 }  // namespace
 }  // namespace weir::rules
