@@ -1,6 +1,6 @@
-// `weir scan --chunk N` says what `weir scan` says, for every N: over starter packs, their own
-// texts and disguises of their words. The pack of long English expressions takes four fifths of the
-// time to load, so it is scanned in some sizes only.
+// `weir scan --chunk N` says what `weir scan` says, for every N: over starter packs and
+// one with every lane and detector, their own texts and disguises of their words. The pack of long
+// English expressions takes four fifths of the time to load, so it is scanned in some sizes only.
 #include <algorithm>
 #include <numeric>
 #include <sstream>
@@ -88,6 +88,12 @@ TEST(ChunkTest, EverySizeSaysTheSame) {
 
 TEST(ChunkTest, SomeSizesOverAllStarterPacks) {
   ExpectTheSame({kPacks}, {1, 2, 3, 7, 31});
+}
+
+TEST(ChunkTest, EveryLaneAndEveryDetector) {
+  std::vector<size_t> chunks(kTextBytesMax);
+  std::iota(chunks.begin(), chunks.end(), 1);
+  ExpectTheSame({std::string(WEIR_SOURCE_DIR) + "/tests/policy/packs_every_lane.yaml"}, chunks);
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <set>
 #include <utility>
 
+#include "rules/lane_text.h"
 #include "rules/scanner.h"
 
 namespace weir::rules {
@@ -129,6 +131,31 @@ std::vector<std::string> OrdinaryTexts() {
   return texts;
 }
 
+std::vector<std::string> LatinWords(size_t count, const std::vector<std::string>& texts) {
+  std::map<std::string, size_t> counts;
+  for (const std::string& text : texts) {
+    std::string word;
+    for (const char c : text + " ") {
+      const char small = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      if (small >= 'a' && small <= 'z') {
+        word.push_back(small);
+      } else if (const std::string whole = std::exchange(word, {});
+                 whole.size() >= 3 && whole.size() <= 20) {
+        ++counts[whole];
+      }
+    }
+  }
+  std::vector<std::pair<size_t, std::string>> order;
+  for (const auto& [word, times] : counts) order.emplace_back(times, word);
+  std::sort(order.rbegin(), order.rend());
+  std::vector<std::string> words;
+  for (const auto& [times, word] : order) {
+    if (words.size() == count) break;
+    words.push_back(word);
+  }
+  return words;
+}
+
 RecallRules::RecallRules(std::vector<std::string> words) : words_(std::move(words)) {
   std::vector<Rule> rules;
   for (const std::string& word : words_) rules.push_back(RuleOf(WordsIn({word}, kEveryLane)));
@@ -194,6 +221,30 @@ double FalseFindings(const std::vector<Rule>& rules, Lane lane,
     if (!ScanAll(*with, text).empty() && ScanAll(*without, text).empty()) ++added;
   }
   return 1e4 * static_cast<double>(added) / static_cast<double>(texts.size());
+}
+
+double LeetFindings(const std::vector<std::string>& words, const std::vector<std::string>& texts,
+                    size_t examples, std::vector<std::string>& found) {
+  const auto skeleton_of = [](std::string_view text) {
+    LaneText skeleton(Lane::kSkeleton);
+    skeleton.Append(text, 0);
+    return std::string(skeleton.From(0));
+  };
+  std::set<std::string> skeletons;
+  for (const std::string& word : words) skeletons.insert(skeleton_of(word));
+  const auto rules = Compile(RulesOfWords(words));
+  size_t texts_found = 0;
+  for (const std::string& text : texts) {
+    bool leet = false;
+    for (const Finding& finding : ScanAll(*rules, text)) {
+      const std::string match = text.substr(finding.start, finding.end - finding.start);
+      if (skeletons.contains(skeleton_of(match))) continue;
+      leet = true;
+      if (found.size() < examples) found.push_back(match);
+    }
+    texts_found += leet ? 1 : 0;
+  }
+  return 1e4 * static_cast<double>(texts_found) / static_cast<double>(texts.size());
 }
 
 std::vector<Rule> StarterRules() {

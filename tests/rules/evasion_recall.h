@@ -22,6 +22,8 @@ std::vector<std::string> StarterWords();
 std::vector<std::string> LibraryWords(size_t count, uint64_t seed);
 // The texts of WEIR_DATA's tuning-benign.jsonl.gz; none when it is unset.
 std::vector<std::string> OrdinaryTexts();
+// The most frequent words of three and more Latin letters in them, `count` at most.
+std::vector<std::string> LatinWords(size_t count, const std::vector<std::string>& texts);
 
 struct Recall {
   struct Miss {
@@ -63,6 +65,11 @@ class RecallRules {
 // skeleton, and nothing without.
 double FalseFindings(const std::vector<Rule>& rules, Lane lane,
                      const std::vector<std::string>& texts);
+
+// Of 10,000 texts, in how many some word is found only because digits or symbols are read as
+// letters (leet, a part of skeleton). `examples` of what is found are appended to `found`.
+double LeetFindings(const std::vector<std::string>& words, const std::vector<std::string>& texts,
+                    size_t examples, std::vector<std::string>& found);
 
 // The rules of the starter packs, and one with `words`.
 std::vector<Rule> StarterRules();

@@ -3,7 +3,8 @@
 //
 //   WEIR_DATA=... evasion_table [--seed N] [--texts N] [--misses N]
 //
-// --misses also prints so many of the texts of each family that are not found. Without WEIR_DATA
+// --misses also prints so many of the texts of each family that are not found, and of what is found
+// in leet. Without WEIR_DATA
 // there are only the words of the starter packs and no ordinary texts.
 #include <cstdio>
 #include <cstdlib>
@@ -51,7 +52,18 @@ void PrintRecall(uint64_t seed, size_t texts, size_t misses) {
   }
 }
 
-void PrintFalseFindings(uint64_t seed) {
+void PrintLeetFindings(const std::vector<std::string>& texts, size_t examples) {
+  std::printf("\n| words, in leet | texts in 10,000 |\n|---|---|\n");
+  const std::vector<std::string> latin = LatinWords(10000, texts);
+  std::vector<std::string> found;
+  std::printf("| starter packs and some English ones | %.1f |\n",
+              LeetFindings(StarterWords(), texts, examples, found));
+  std::printf("| the %zu most frequent Latin words of the texts | %.1f |\n", latin.size(),
+              LeetFindings(latin, texts, examples, found));
+  for (const std::string& match : found) std::printf("  found in leet: %s\n", match.c_str());
+}
+
+void PrintFalseFindings(uint64_t seed, size_t examples) {
   const std::vector<std::string> texts = OrdinaryTexts();
   if (texts.empty()) return;
   const std::vector<Rule> starter = StarterRules();
@@ -62,6 +74,7 @@ void PrintFalseFindings(uint64_t seed) {
     std::printf("| %s | %.1f | %.1f |\n", std::string(Name(lane)).c_str(),
                 FalseFindings(starter, lane, texts), FalseFindings(library, lane, texts));
   }
+  PrintLeetFindings(texts, examples);
 }
 
 }  // namespace
@@ -86,6 +99,6 @@ int main(int argc, char** argv) {
     }
   }
   weir::rules::PrintRecall(seed, texts, misses);
-  weir::rules::PrintFalseFindings(seed);
+  weir::rules::PrintFalseFindings(seed, misses);
   return 0;
 }

@@ -209,7 +209,7 @@ bool WordEndsAt(const Characters& text, size_t last, size_t end, const Words& wo
         if (at == 0) return false;
         --at;
       } while (text[at].glyph.separator);
-      if (text[at].glyph.folded != *c || text[at].number + kLookBack <= text[end - 1].number) {
+      if (text[at].glyph.folded != *c || text[at].number + kLookBack < text[end].number) {
         return false;
       }
     }

@@ -378,7 +378,8 @@ const RE2& CompiledRegex(const std::string& regex, bool folds, bool numerals) {
       continue;
     }
     const FoldEntry entry = LookUpFold(decoded.c);
-    const bool change = folds && decoded.c >= 0x80 && entry.kind() == FoldEntry::Kind::kOne;
+    const bool change =
+        folds && (decoded.c >= 0x80 || decoded.c < 0x20) && entry.kind() == FoldEntry::Kind::kOne;
     AppendUtf8(change ? entry.value() : decoded.c, pattern);
   }
   RE2::Options options;
