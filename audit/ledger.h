@@ -27,8 +27,8 @@
 //
 // Files, in LedgerOptions::dir: ledger.db (SQLite, WAL), ledger.key (private key, mode 0400),
 // ledger.vkey (public), ledger.checkpoint (the last checkpoint once more, so that a rolled-back
-// ledger.db is noticed), ledger.lock, segments/ (archives). audit/FORMAT.md specifies them.
-// Thread-safe, except Open and Close.
+// ledger.db is noticed), ledger.lock, ledger.ballast (room), segments/ (archives). audit/FORMAT.md
+// specifies them. Thread-safe, except Open and Close.
 #pragma once
 
 #include <cstdint>

@@ -217,6 +217,13 @@ class Server::State {
                                         "Records that no signed checkpoint covers yet.")),
         ledger_unindexed_(metrics_.Gauge("weir_ledger_unindexed_contents", "",
                                          "Contents that the word index does not have yet.")),
+        ledger_low_(
+            metrics_.Gauge("weir_ledger_disk_low", "",
+                           "1 while the ledger's disk is so full that no exchange begins.")),
+        ledger_free_(metrics_.Gauge("weir_ledger_disk_free_bytes", "",
+                                    "Free bytes of the ledger's disk, without its ballast.")),
+        ledger_ballast_(metrics_.Gauge("weir_ledger_ballast_bytes", "",
+                                       "What is left of the ledger's ballast.")),
         snapshot_(std::move(snapshot)) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -281,6 +288,9 @@ class Server::State {
   const Metrics::Id fleet_lag_;
   const Metrics::Id ledger_unsigned_;
   const Metrics::Id ledger_unindexed_;
+  const Metrics::Id ledger_low_;
+  const Metrics::Id ledger_free_;
+  const Metrics::Id ledger_ballast_;
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
 
   std::unique_ptr<LiveLedger> ledger_;
@@ -540,6 +550,9 @@ void Server::State::CountLedger() {
                                         ? 0
                                         : static_cast<double>(stats.size - stats.cosigned_size));
   metrics_.Set(ledger_unindexed_, static_cast<double>(stats.unindexed_contents));
+  metrics_.Set(ledger_low_, stats.low ? 1 : 0);
+  metrics_.Set(ledger_free_, static_cast<double>(stats.free_bytes));
+  metrics_.Set(ledger_ballast_, static_cast<double>(stats.ballast_bytes));
   metrics_.Set(ledger_unsigned_, static_cast<double>(stats.size - stats.checkpoint_size));
   if (fleet_ != nullptr) CountFleet();
 }

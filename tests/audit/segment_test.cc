@@ -152,6 +152,42 @@ TEST(SegmentTest, SearchesAcrossEndsAndRestarts) {
   EXPECT_EQ(report.records, appended);
 }
 
+// A clock that was wrong by decades, both ways, and is put right: order, segments and search hold.
+TEST(SegmentTest, AWrongClockNeitherBreaksOrderNorSegments) {
+  std::mt19937_64 random = SeededRandom();
+  Clocked clocked(SegmentPeriod::kDay);
+  int64_t latest_us = 0;
+  uint64_t appended = 0;
+  for (int life = 0; life < 4; ++life) {
+    absl::StatusOr<std::unique_ptr<Ledger>> ledger = clocked.Open();
+    ASSERT_TRUE(ledger.ok()) << ledger.status();
+    for (int i = 0; i < 40; ++i) {
+      const int64_t now_us = ChinaTime(1971 + static_cast<int>(random() % 100), 3, 4, 5);
+      clocked.Set(now_us);
+      const absl::StatusOr<Receipt> receipt = AppendAndWait(**ledger, ServiceRecord("x"));
+      ASSERT_TRUE(receipt.ok()) << receipt.status();
+      ASSERT_EQ(receipt->seq, appended++);
+      // The time is the clock's, or the last record's when the clock is behind it.
+      ASSERT_EQ(receipt->time_us, std::max(latest_us, now_us));
+      latest_us = receipt->time_us;
+    }
+    ASSERT_TRUE((*ledger)->Close().ok());
+  }
+  const std::vector<SegmentSpan> segments = clocked.Segments();
+  ASSERT_GT(segments.size(), 3);
+  for (size_t i = 1; i < segments.size(); ++i) {
+    EXPECT_EQ(segments[i].begin, segments[i - 1].end());
+    EXPECT_GT(segments[i].first_us, segments[i - 1].last_us);
+  }
+  absl::StatusOr<std::unique_ptr<Reader>> reader = Reader::Open(clocked.dir());
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  for (const SegmentSpan& segment : segments) {
+    EXPECT_EQ((*reader)->FirstFrom(segment.first_us).value_or(UINT64_MAX), segment.begin);
+  }
+  EXPECT_EQ((*reader)->Find({.limit = 1'000})->records.size(), appended);
+  EXPECT_TRUE(clocked.Verified().ok) << clocked.Verified().reason;
+}
+
 // The writer archives and deletes behind the records, within a second or so.
 template <typename Condition>
 testing::AssertionResult Soon(Condition condition) {
@@ -360,6 +396,45 @@ TEST_F(ArchiveTest, StaysWhileThereIsAHoldOnSomebodyInIt) {
   ASSERT_TRUE(Soon([&] { return !FileExists(File(1)) && !FileExists(File(2)); }));
   ASSERT_TRUE(ledger->Close().ok());
   EXPECT_TRUE(clocked_.Verified().ok) << clocked_.Verified().reason;
+}
+
+// A clock that is back in the past removes nothing early, and one that goes on removes it in time.
+TEST_F(ArchiveTest, AClockThatGoesBackKeepsWhatIsThere) {
+  ASSERT_NO_FATAL_FAILURE(Fill());
+  clocked_.Keep(1'096);
+  for (const int year : {1971, 2026}) {
+    clocked_.Set(ChinaTime(year, 1, 1, 0));
+    std::unique_ptr<Ledger> ledger = clocked_.Open().value();
+    ASSERT_TRUE(AppendAndWait(*ledger, ServiceRecord("x")).ok());
+    ASSERT_TRUE(ledger->Close().ok());
+    for (uint64_t segment = 0; segment + 1 < kDays; ++segment) {
+      EXPECT_TRUE(FileExists(File(segment))) << year;
+    }
+  }
+  clocked_.Set(ChinaTime(2029, 5, 2, 0));
+  std::unique_ptr<Ledger> ledger = clocked_.Open().value();
+  ASSERT_TRUE(Soon([&] { return !FileExists(File(0)); }));
+  ASSERT_TRUE(ledger->Close().ok());
+  EXPECT_TRUE(FileExists(File(1)));
+  EXPECT_TRUE(clocked_.Verified().ok) << clocked_.Verified().reason;
+}
+
+// A hold is a record, not a time: no clock ends it.
+TEST_F(ArchiveTest, AClockYearsAheadEndsNoHold) {
+  std::unique_ptr<Ledger> ledger = clocked_.Open().value();
+  Record record = AnswerRecord("e");
+  record.user = "held";
+  ASSERT_TRUE(AppendAndWait(*ledger, record).ok());
+  ASSERT_TRUE(HoldAndWait(*ledger, "demo", "held").ok());
+  ASSERT_TRUE(ledger->Close().ok());
+  clocked_.Keep(1'096);
+  clocked_.Set(ChinaTime(2090, 1, 1, 0));
+  ledger = clocked_.Open().value();
+  ASSERT_TRUE(AppendAndWait(*ledger, ServiceRecord("x")).ok());
+  ASSERT_TRUE(Soon([&] { return ledger->stats().segments_archived == 1; }));
+  ASSERT_TRUE(AppendAndWait(*ledger, ServiceRecord("y")).ok());
+  ASSERT_TRUE(ledger->Close().ok());
+  EXPECT_TRUE(FileExists(File(0)));
 }
 
 // Someone who makes a segment vanish without the ledger is found out.
