@@ -162,7 +162,8 @@ TEST(SegmentTest, AWrongClockNeitherBreaksOrderNorSegments) {
     absl::StatusOr<std::unique_ptr<Ledger>> ledger = clocked.Open();
     ASSERT_TRUE(ledger.ok()) << ledger.status();
     for (int i = 0; i < 40; ++i) {
-      const int64_t now_us = ChinaTime(1971 + static_cast<int>(random() % 100), 3, 4, 5);
+      const int64_t now_us =
+          ChinaTime(1971 + static_cast<int>(random() % (10 + appended)), 3, 4, 5);
       clocked.Set(now_us);
       const absl::StatusOr<Receipt> receipt = AppendAndWait(**ledger, ServiceRecord("x"));
       ASSERT_TRUE(receipt.ok()) << receipt.status();
@@ -417,6 +418,25 @@ TEST_F(ArchiveTest, AClockThatGoesBackKeepsWhatIsThere) {
   ASSERT_TRUE(ledger->Close().ok());
   EXPECT_TRUE(FileExists(File(1)));
   EXPECT_TRUE(clocked_.Verified().ok) << clocked_.Verified().reason;
+}
+
+// After three more years the record of the first removals is removed itself.
+TEST_F(ArchiveTest, TheRecordOfARemovalGoesInItsTime) {
+  ASSERT_NO_FATAL_FAILURE(Fill());
+  clocked_.Keep(1'096);
+  for (const int year : {2030, 2034}) {
+    clocked_.Set(ChinaTime(year, 1, 1, 0));
+    std::unique_ptr<Ledger> ledger = clocked_.Open().value();
+    ASSERT_TRUE(AppendAndWait(*ledger, ServiceRecord("x")).ok());
+    ASSERT_TRUE(Soon([&] { return Rows("removals") == (year == 2030 ? 5 : 6); }));
+    ASSERT_TRUE(ledger->Close().ok());
+    EXPECT_TRUE(clocked_.Verified().ok) << clocked_.Verified().reason;
+  }
+  // Nobody can say of a segment that is not the last to go that its record went with a later one.
+  absl::StatusOr<Database> db = Database::OpenWriter(clocked_.dir() + "/ledger.db", "");
+  ASSERT_TRUE(db.ok()) << db.status();
+  ASSERT_TRUE(db->Execute("UPDATE removals SET seq = 3 WHERE number = 5").ok());
+  EXPECT_FALSE(clocked_.Verified().ok);
 }
 
 // A hold is a record, not a time: no clock ends it.
