@@ -131,7 +131,8 @@ class Reader {
     if (open_.empty()) return;
     Matcher matcher = std::move(open_.back());
     open_.pop_back();
-    if (!matcher.children.empty()) Add(std::move(matcher));
+    // As in packs, all and near are of two matchers and more.
+    if (matcher.children.size() > 1) Add(std::move(matcher));
   }
   void EndRule() {
     while (!open_.empty()) Close();
