@@ -245,10 +245,13 @@ absl::Status Ledger::Writer::TendStore() {
   if (SegmentIsOver(NowUs())) {
     if (absl::Status status = CloseSegment(); !status.ok()) return status;
   }
-  if (db_.LogPages() > kLogPagesMax) {
+  // While somebody reads, the log cannot begin anew, and what was moved stays in it.
+  if (db_.LogPages() < log_moved_) log_moved_ = 0;
+  if (db_.LogPages() - log_moved_ > kLogPagesMax) {
     absl::Status status = db_.MoveLog();
     if (status.ok()) status = watch_.RememberDatabase();
     if (!status.ok()) return status;
+    log_moved_ = db_.LogPages();
   }
   if (absl::Status status = TendArchives(); !status.ok()) return status;
   if (absl::Status status = CompleteErasures(); !status.ok()) return status;

@@ -186,6 +186,7 @@ class Ledger::Writer {
         destroy_keys, kept, hold_on, find_hold, insert_hold, delete_hold, restrict, lift;
   };
   Statements sql_;
+  int log_moved_ = 0;            // pages of the log that were moved into the database
   bool log_is_tainted_ = false;  // what was destroyed may still stand in the log
   Clock::time_point empty_log_at_{};
   std::vector<Erased> erased_;
