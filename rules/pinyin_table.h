@@ -3,7 +3,8 @@
 // The lane (alphabet.h) reads a character of a text as its first reading and letters as syllables,
 // a character of a word as each of its Sounds: its readings and, since 长 is read like 常 too but
 // sounds `zhang` in a text, the first readings of others that share one. disguise_match.h decides
-// by all readings of both. (The fold lane has turned ü into u: 女 may be `nu`, however it is typed.)
+// by all readings of both. (The fold lane has turned ü into u: 女 may be `nu`, however it is
+// typed.)
 //
 // Not undone: initials (`dc` for 赌场) and fuzzy sounds (z for zh, n for ng), which find more
 // ordinary text than disguise.

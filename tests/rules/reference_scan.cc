@@ -358,6 +358,15 @@ LaneBytes BytesOf(Lane lane, std::string_view text, const std::vector<Unit>& uni
   return out;
 }
 
+// What a letter behind a backslash stands for: \r is a carriage return. 'x' for the others, which
+// the fold lane leaves alone.
+char32_t ControlOf(char32_t letter) {
+  constexpr std::string_view kLetters = "aftnrv";
+  constexpr std::string_view kControls = "\a\f\t\n\r\v";
+  const size_t place = letter < 0x80 ? kLetters.find(static_cast<char>(letter)) : kLetters.npos;
+  return place == kLetters.npos ? U'x' : static_cast<char32_t>(kControls[place]);
+}
+
 // With `numerals`, those of the expression are digits too: 一 is [一1].
 const RE2& CompiledRegex(const std::string& regex, bool folds, bool numerals) {
   static auto& cache = *new std::map<std::tuple<std::string, bool, bool>, std::unique_ptr<RE2>>;
@@ -368,6 +377,18 @@ const RE2& CompiledRegex(const std::string& regex, bool folds, bool numerals) {
   for (size_t at = 0; at < regex.size();) {
     const Decoded decoded = DecodeAt(regex, at);
     at += decoded.length;
+    if (decoded.c == '\\' && at < regex.size()) {
+      const Decoded escaped = DecodeAt(regex, at);
+      at += escaped.length;
+      const FoldEntry space = LookUpFold(ControlOf(escaped.c));
+      if (folds && space.kind() == FoldEntry::Kind::kOne) {
+        AppendUtf8(space.value(), pattern);
+      } else {
+        pattern += '\\';
+        AppendUtf8(escaped.c, pattern);
+      }
+      continue;
+    }
     if (decoded.c == '[') in_class = true;
     if (decoded.c == ']') in_class = false;
     if (folds && numerals && decoded.c >= 0x80 && LookUpNumeral(decoded.c).digits().size() == 1) {
