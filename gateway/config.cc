@@ -30,7 +30,7 @@ constexpr int64_t kHourMs = 3'600'000;
 constexpr int64_t kGiB = int64_t{1} << 30;
 
 std::string Quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
+  return '"' + std::string(text) + '"';
 }
 
 // A problem of the value of `key`: "\"key\" must ...".

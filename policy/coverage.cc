@@ -49,10 +49,10 @@ void AddTerms(const rules::Matcher& matcher, const std::string& place,
               std::set<std::string>& terms) {
   switch (matcher.kind) {
     case rules::Matcher::Kind::kWords:
-      for (const std::string& word : matcher.words) terms.insert("w" + Folded(word));
+      for (const std::string& word : matcher.words) terms.insert('w' + Folded(word));
       break;
     case rules::Matcher::Kind::kRegex:
-      terms.insert("r" + matcher.regex);
+      terms.insert('r' + matcher.regex);
       break;
     case rules::Matcher::Kind::kDetector:
       break;
@@ -63,7 +63,7 @@ void AddTerms(const rules::Matcher& matcher, const std::string& place,
       break;
     case rules::Matcher::Kind::kAll:
     case rules::Matcher::Kind::kNear:
-      terms.insert("c" + place);
+      terms.insert('c' + place);
       break;
   }
 }
