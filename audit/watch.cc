@@ -88,46 +88,58 @@ absl::StatusOr<StoreWatch> StoreWatch::Begin(const std::string& dir) {
   return watch;
 }
 
-// The process holds the files open, so their inode numbers cannot be given to others.
-absl::Status StoreWatch::CheckSame(const Sight& known) {
-  absl::StatusOr<Sight> seen = See(known.path);
-  if (!seen.ok()) {
-    return absl::UnavailableError(Concat(seen.status().message(),
-                                         "; what was deleted can be copied from /proc/", ::getpid(),
-                                         "/fd while this process runs"));
-  }
-  if (seen->device == known.device && seen->inode == known.inode) return absl::OkStatus();
+absl::Status StoreWatch::CheckSame(const Sight& known, const Sight& seen) {
+  if (seen.device == known.device && seen.inode == known.inode) return absl::OkStatus();
   return absl::UnavailableError(
       Concat(known.path, " was replaced by another file: put it back as it was"));
 }
 
-absl::Status StoreWatch::CheckUnchanged(const Sight& known) {
-  absl::StatusOr<Sight> seen = See(known.path);
-  if (!seen.ok()) return seen.status();
-  if (seen->device != known.device || seen->inode != known.inode) {
-    return absl::UnavailableError(
-        Concat(known.path, " was replaced by another file: put it back as it was"));
-  }
-  if ((seen->mode & S_IWUSR) == 0 && (known.mode & S_IWUSR) != 0) {
+absl::Status StoreWatch::CheckLeft(const Sight& known, const Sight& seen) {
+  if ((seen.mode & S_IWUSR) == 0 && (known.mode & S_IWUSR) != 0) {
     return absl::UnavailableError(
         Concat(known.path, " was made read-only: give its owner the right to write again"));
   }
-  if (seen->bytes < known.bytes) {
-    return absl::DataLossError(Concat(known.path, " was cut from ", known.bytes, " to ",
-                                      seen->bytes, " bytes by another program; ", kExamine));
+  if (seen.bytes < known.bytes) {
+    return absl::DataLossError(Concat(known.path, " was cut from ", known.bytes, " to ", seen.bytes,
+                                      " bytes by another program; ", kExamine));
   }
-  if (seen->bytes != known.bytes || seen->changed_ns != known.changed_ns) {
+  if (seen.bytes != known.bytes || seen.changed_ns != known.changed_ns) {
     return absl::DataLossError(Concat(
         known.path, " was overwritten by another program, perhaps with an older copy; ", kExamine));
   }
   return absl::OkStatus();
 }
 
-absl::Status StoreWatch::CheckIdentity() const {
-  for (const Sight* sight : {&database_, &log_, &shared_memory_, &lock_}) {
-    if (absl::Status status = CheckSame(*sight); !status.ok()) return status;
+// The process holds the files open, so their inode numbers cannot be given to others.
+absl::StatusOr<StoreWatch::Sight> StoreWatch::SeeOpen(const Sight& known) {
+  absl::StatusOr<Sight> seen = See(known.path);
+  if (!seen.ok()) {
+    return absl::UnavailableError(Concat(seen.status().message(),
+                                         "; what was deleted can be copied from /proc/", ::getpid(),
+                                         "/fd while this process runs"));
   }
-  return absl::OkStatus();
+  if (absl::Status status = CheckSame(known, *seen); !status.ok()) return status;
+  return seen;
+}
+
+absl::Status StoreWatch::CheckUnchanged(const Sight& known) {
+  absl::StatusOr<Sight> seen = See(known.path);
+  if (!seen.ok()) return seen.status();
+  if (absl::Status status = CheckSame(known, *seen); !status.ok()) return status;
+  return CheckLeft(known, *seen);
+}
+
+absl::StatusOr<StoreWatch::Sight> StoreWatch::SeeDatabase() const {
+  absl::StatusOr<Sight> database = SeeOpen(database_);
+  if (!database.ok()) return database.status();
+  for (const Sight* sight : {&log_, &shared_memory_, &lock_}) {
+    if (absl::Status status = SeeOpen(*sight).status(); !status.ok()) return status;
+  }
+  return database;
+}
+
+absl::Status StoreWatch::CheckIdentity() const {
+  return SeeDatabase().status();
 }
 
 absl::StatusOr<StoreWatch::LogHeads> StoreWatch::ReadHeads(int pages) const {
@@ -152,17 +164,17 @@ absl::Status StoreWatch::LogIsAltered() const {
 }
 
 absl::Status StoreWatch::CheckUntouched() const {
-  if (absl::Status status = CheckIdentity(); !status.ok()) return status;
-  if (absl::Status status = CheckUnchanged(database_); !status.ok()) return status;
+  absl::StatusOr<Sight> database = SeeDatabase();
+  if (!database.ok()) return database.status();
+  if (absl::Status status = CheckLeft(database_, *database); !status.ok()) return status;
   absl::StatusOr<LogHeads> heads = ReadHeads(heads_.pages);
   if (!heads.ok()) return heads.status();
   return *heads == heads_ ? absl::OkStatus() : LogIsAltered();
 }
 
 absl::Status StoreWatch::RememberDatabase() {
-  absl::StatusOr<Sight> seen = See(database_.path);
+  absl::StatusOr<Sight> seen = SeeOpen(database_);
   if (!seen.ok()) return seen.status();
-  if (absl::Status status = CheckSame(database_); !status.ok()) return status;
   database_ = *std::move(seen);
   return absl::OkStatus();
 }

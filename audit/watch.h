@@ -70,8 +70,13 @@ class StoreWatch {
     friend bool operator==(const LogHeads&, const LogHeads&) = default;
   };
   static absl::StatusOr<Sight> See(const std::string& path);
-  static absl::Status CheckSame(const Sight& known);
+  static absl::Status CheckSame(const Sight& known, const Sight& seen);
+  // Of one that is the same: whether it is as the writer left it.
+  static absl::Status CheckLeft(const Sight& known, const Sight& seen);
+  static absl::StatusOr<Sight> SeeOpen(const Sight& known);
   static absl::Status CheckUnchanged(const Sight& known);
+  // The database; an error where it or one of the others that are open is not the same.
+  absl::StatusOr<Sight> SeeDatabase() const;
   absl::StatusOr<LogHeads> ReadHeads(int pages) const;
   absl::Status LogIsAltered() const;
   absl::Status CheckWritable() const;
