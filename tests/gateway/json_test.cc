@@ -14,20 +14,14 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include "tests/seed.h"
+
 namespace weir::gateway {
 namespace {
 
 using Type = JsonDocument::Type;
 constexpr JsonDocument::Node kNone = JsonDocument::kNone;
 constexpr std::string_view kKnown[] = {"messages", "model"};
-
-uint64_t Seed() {
-  const char* given = std::getenv("WEIR_SEED");
-  const uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  std::cout << "WEIR_SEED=" << seed << "\n";
-  return seed;
-}
 
 std::string PercentDecode(std::string_view text) {
   std::string out;

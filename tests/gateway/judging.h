@@ -17,6 +17,7 @@
 #include "gateway/dialect.h"
 #include "policy/bundle.h"
 #include "policy/judge.h"
+#include "tests/seed.h"
 
 namespace weir::gateway {
 
@@ -46,14 +47,6 @@ inline const policy::Subject& TestSubject() {
     return made;
   }();
   return subject;
-}
-
-inline uint64_t Seed() {
-  const char* given = std::getenv("WEIR_SEED");
-  const uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  std::cout << "WEIR_SEED=" << seed << "\n";
-  return seed;
 }
 
 // A file of cases. A case begins with "=== name"; its sections with "--- title"; lines that begin

@@ -9,7 +9,7 @@
 #include <simdjson.h>
 
 #include "policy/profile.h"
-#include "tests/policy/seed.h"
+#include "tests/seed.h"
 
 namespace weir::policy {
 namespace {

@@ -11,8 +11,8 @@
 
 #include "policy/authoring.h"
 #include "policy/json_text.h"
-#include "tests/policy/seed.h"
 #include "tests/rules/evasion.h"
+#include "tests/seed.h"
 
 namespace weir::policy {
 namespace {

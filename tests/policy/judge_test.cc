@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/policy/allocations.h"
-#include "tests/policy/seed.h"
+#include "tests/seed.h"
 
 namespace weir::policy {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "policy/profile.h"
-#include "tests/policy/seed.h"
+#include "tests/seed.h"
 
 namespace weir::policy {
 namespace {

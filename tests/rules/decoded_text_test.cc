@@ -9,6 +9,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/seed.h"
+
 namespace weir::rules {
 namespace {
 
@@ -166,14 +168,6 @@ TEST(DecodedTextTest, MapsBase64OutOfStepAndItsPadding) {
                                         {7, 10, 9, 14, false},
                                         {10, 10, 14, 16, false}};
   EXPECT_EQ(chunk.runs, runs);
-}
-
-uint64_t Seed() {
-  const char* given = std::getenv("WEIR_SEED");
-  const uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  std::cout << "WEIR_SEED=" << seed << '\n';
-  return seed;
 }
 
 // Text that is rich in what is encoded, nearly encoded and cut off.

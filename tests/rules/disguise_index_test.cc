@@ -15,17 +15,10 @@
 #include "rules/cpu.h"
 #include "rules/disguise_match.h"
 #include "rules/literal_index.h"
+#include "tests/seed.h"
 
 namespace weir::rules {
 namespace {
-
-uint64_t Seed() {
-  const char* given = std::getenv("WEIR_SEED");
-  const uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  std::cout << "WEIR_SEED=" << seed << '\n';
-  return seed;
-}
 
 // Runs `test` with what the processor can do and, if that is more, as on any processor.
 template <typename Test>

@@ -16,17 +16,10 @@
 #include <unicode/unistr.h>
 
 #include "rules/fold_table.h"
+#include "tests/seed.h"
 
 namespace weir::rules {
 namespace {
-
-uint64_t Seed() {
-  const char* given = std::getenv("WEIR_SEED");
-  const uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  std::cout << "WEIR_SEED=" << seed << '\n';
-  return seed;
-}
 
 std::vector<std::string> ReadingsOf(char32_t c) {
   std::vector<std::string> readings;

@@ -8,7 +8,7 @@
 #include <random>
 #include <string>
 
-namespace weir::policy {
+namespace weir {
 
 inline uint64_t Seed() {
   const char* given = std::getenv("WEIR_SEED");
@@ -17,4 +17,4 @@ inline uint64_t Seed() {
   return seed;
 }
 
-}  // namespace weir::policy
+}  // namespace weir
