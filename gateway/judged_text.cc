@@ -66,7 +66,7 @@ absl::Status JudgedText::Feed(std::string_view piece, std::string& out) {
   WEIR_RETURN_IF_ERROR(inspection_.Feed(decoded_));
   // Nothing can follow an object that was closed, so nothing needs to be held for it; clients take
   // a call's arguments as whole when the next call begins.
-  if (decoder_.complete()) return Finish(out);
+  if (decoder_.complete() && !stopped()) return Finish(out);
   Release(out);
   return absl::OkStatus();
 }
