@@ -2,9 +2,10 @@
 // is held against the kind's form, its check digits and what stands beside it. Written from the
 // public facts (GB 11643, GB 32100, GB 11714, ISO/IEC 7064 and 7812, RFC 5321, 4291, 7468, 7519,
 // the numbering of documents and telephones) and rules/detector.h; shared with the engine is what
-// a single character is (rules/text_cursor.h).
+// a single character is (rules/text_cursor.h). Names, addresses and keys stand here, numbers in
+// reference_number.h.
 //
-// Thread-safe.
+// One thread at a time: compiled expressions are kept for the next call.
 #pragma once
 
 #include <cstddef>
