@@ -69,6 +69,12 @@ Function* Real(Function* /*for its type*/, const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
 }
 
+// What open() and open64() do; `rest` holds the mode where the flags ask for one.
+int Open(int (*real)(const char*, int, ...), const char* path, int flags, va_list rest) {
+  if ((flags & O_ACCMODE) != O_RDONLY && Fails('o', path)) return -1;
+  return real(path, flags, (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0);
+}
+
 }  // namespace
 
 extern "C" {
@@ -97,19 +103,17 @@ int open(const char* path, int flags, ...) {
   static auto* const real = Real(&open, "open");
   va_list rest;
   va_start(rest, flags);
-  const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+  const int fd = Open(real, path, flags, rest);
   va_end(rest);
-  if ((flags & O_ACCMODE) != O_RDONLY && Fails('o', path)) return -1;
-  return real(path, flags, mode);
+  return fd;
 }
 int open64(const char* path, int flags, ...) {
   static auto* const real = Real(&open64, "open64");
   va_list rest;
   va_start(rest, flags);
-  const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+  const int fd = Open(real, path, flags, rest);
   va_end(rest);
-  if ((flags & O_ACCMODE) != O_RDONLY && Fails('o', path)) return -1;
-  return real(path, flags, mode);
+  return fd;
 }
 int clock_gettime(clockid_t clock, struct timespec* now) {
   static auto* const real = Real(&clock_gettime, "clock_gettime");
