@@ -40,6 +40,14 @@ bool AnyListOf(const uint32_t (&table)[kSize], char32_t c, const Visit& visit) {
   return false;
 }
 
+constexpr size_t kNoPlace = ~size_t{0};
+
+size_t PlaceOfAlike(char32_t c) {
+  const auto* const found = std::ranges::lower_bound(kAlikeCharacters, c);
+  if (found == std::end(kAlikeCharacters) || *found != c) return kNoPlace;
+  return static_cast<size_t>(found - std::begin(kAlikeCharacters));
+}
+
 }  // namespace
 
 std::span<const char32_t> ShapeElements(char32_t c) {
@@ -59,6 +67,21 @@ std::vector<std::u32string> ShapeFormsOf(char32_t c) {
 bool IsOrdinarySplit(char32_t c, std::u32string_view parts) {
   return AnyListOf(kOrdinarySplits, c,
                    [&](std::span<const char32_t> list) { return std::ranges::equal(list, parts); });
+}
+
+std::span<const char16_t> LookAlikesOf(char32_t c) {
+  const size_t place = PlaceOfAlike(c);
+  if (place == kNoPlace) return {};
+  return {kAlikes + kAlikeStarts[place], kAlikeStarts[place + 1] - kAlikeStarts[place]};
+}
+
+bool LookAlike(char32_t wanted, char32_t c) {
+  return std::ranges::binary_search(LookAlikesOf(wanted), c);
+}
+
+uint16_t LooksClass(char32_t c) {
+  const size_t place = PlaceOfAlike(c);
+  return place == kNoPlace ? 0 : kAlikeLooks[place];
 }
 
 }  // namespace weir::rules

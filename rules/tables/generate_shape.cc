@@ -1,9 +1,10 @@
 // Writes shape_data.inc: the parts of every character, down to those that have none, from the
-// tables that people edit. Runs at build time.
+// tables that people edit, and the characters that look alike, from these and from Unihan on
+// standard input (likeness.h). Runs at build time.
 //
-//   generate_shape shape_splits.tsv look_alikes.tsv OUTPUT
+//   bzip2 -dc Unihan_... | generate_shape shape_splits.tsv same_parts.tsv look_alikes.tsv OUTPUT
 //
-// Every problem of either table is reported with its line, and then nothing is written.
+// Every problem of a table is reported with its line, and then nothing is written.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -16,13 +17,16 @@
 
 #include <unicode/unistr.h>
 
+#include "rules/tables/likeness.h"
+#include "rules/tables/looks_classes.h"
+
 namespace weir::rules {
 namespace {
 
 constexpr uint32_t kCodePointCount = 0x110000;
 constexpr uint32_t kPageSize = 256;
 
-using Text = std::vector<uint32_t>;
+using Text = Likeness::Text;
 
 Text Decode(const std::string& text) {
   const icu::UnicodeString units = icu::UnicodeString::fromUTF8(text);
@@ -48,9 +52,12 @@ std::vector<std::string> Columns(const std::string& line) {
 class Shapes {
  public:
   bool ReadSplits(const std::string& file);
+  bool ReadSameParts(const std::string& file);
   bool ReadLookAlikes(const std::string& file);
   // Every character's parts down to the last; false when a character is part of itself.
   bool Expand();
+  // After Expand(): adds what the table of look-alikes has not.
+  void AddLookAlikes(const Likeness& likeness);
   void Write(std::ostream& out) const;
 
  private:
@@ -58,8 +65,10 @@ class Shapes {
     std::cerr << file << ':' << line << ": " << what << '\n';
     return false;
   }
+  bool ReadClasses(const std::string& file, std::vector<Text>& classes);
   bool Append(uint32_t c, int depth, Text& to) const;
   bool ExpandAll(const Text& parts, Text& to) const;
+  void AppendParts(uint32_t c, Text& to) const;
 
   std::map<uint32_t, std::vector<Text>> splits_;  // the first is the lane's
   std::map<uint32_t, uint32_t> first_of_class_;   // of characters without a split
@@ -67,6 +76,9 @@ class Shapes {
   std::set<std::pair<uint32_t, Text>> ordinary_;
   std::map<uint32_t, Text> elements_;
   std::map<uint32_t, std::set<Text>> forms_;  // others than its own elements
+  std::vector<Text> look_alikes_;             // any of a list for any other
+  std::map<uint32_t, std::set<uint32_t>> alike_;
+  std::map<uint32_t, uint16_t> looks_;
 };
 
 bool Shapes::ReadSplits(const std::string& file) {
@@ -95,7 +107,7 @@ bool Shapes::ReadSplits(const std::string& file) {
   return good;
 }
 
-bool Shapes::ReadLookAlikes(const std::string& file) {
+bool Shapes::ReadClasses(const std::string& file, std::vector<Text>& classes) {
   std::ifstream in(file);
   bool good = in.good();
   int number = 0;
@@ -108,16 +120,27 @@ bool Shapes::ReadLookAlikes(const std::string& file) {
       if (character.size() != 1) good = Complain(file, number, "write one character a column");
       of_class.insert(of_class.end(), character.begin(), character.end());
     }
-    if (of_class.size() < 2) good = Complain(file, number, "a class has two characters or more");
+    if (of_class.size() < 2) good = Complain(file, number, "a line has two characters or more");
+    classes.push_back(of_class);
+  }
+  if (classes.empty()) good = Complain(file, number, "there are no characters");
+  return good;
+}
+
+bool Shapes::ReadSameParts(const std::string& file) {
+  bool good = ReadClasses(file, classes_);
+  for (const Text& of_class : classes_) {
     for (const uint32_t c : of_class) {
-      if (splits_.contains(c)) continue;
-      if (!first_of_class_.emplace(c, of_class[0]).second) {
-        good = Complain(file, number, "a character without a split belongs to one class only");
-      }
+      if (splits_.contains(c) || first_of_class_.emplace(c, of_class[0]).second) continue;
+      std::cerr << file << ": U+" << std::hex << c << std::dec << " is in two lines\n";
+      good = false;
     }
-    classes_.push_back(of_class);
   }
   return good;
+}
+
+bool Shapes::ReadLookAlikes(const std::string& file) {
+  return ReadClasses(file, look_alikes_);
 }
 
 bool Shapes::Append(uint32_t c, int depth, Text& to) const {
@@ -137,6 +160,13 @@ bool Shapes::Append(uint32_t c, int depth, Text& to) const {
 
 bool Shapes::ExpandAll(const Text& parts, Text& to) const {
   return std::ranges::all_of(parts, [&](uint32_t part) { return Append(part, 0, to); });
+}
+
+// After Expand(): splits are known to end.
+void Shapes::AppendParts(uint32_t c, Text& to) const {
+  const auto split = splits_.find(c);
+  if (split == splits_.end()) return to.push_back(c);
+  for (const uint32_t part : split->second[0]) AppendParts(part, to);
 }
 
 bool Shapes::Expand() {
@@ -166,6 +196,23 @@ bool Shapes::Expand() {
   }
   for (auto& [c, forms] : forms_) forms.erase(elements_[c]);
   return good;
+}
+
+void Shapes::AddLookAlikes(const Likeness& likeness) {
+  const auto add = [&](uint32_t a, uint32_t b) {
+    if (a == b) return;
+    alike_[a].insert(b);
+    alike_[b].insert(a);
+  };
+  std::map<uint32_t, Text> parts;  // as they are drawn: 讠 is not 言
+  for (const auto& [c, splits] : splits_) AppendParts(c, parts[c]);
+  for (const auto& [a, b] : likeness.Find(parts)) add(a, b);
+  for (const Text& line : look_alikes_) {
+    for (const uint32_t a : line) {
+      for (const uint32_t b : line) add(a, b);
+    }
+  }
+  looks_ = LooksClasses(alike_, [&](uint32_t c) { return likeness.Weight(c); });
 }
 
 void WriteNumbers(std::ostream& out, const char* type, const char* name, const Text& values) {
@@ -206,6 +253,21 @@ void Shapes::Write(std::ostream& out) const {
   }
   Text ordinary;
   for (const auto& [c, parts] : ordinary_) ordinary.insert(ordinary.end(), {c, place_of(parts)});
+  // Characters in order, where the look-alikes of each begin, and these in order.
+  Text characters;
+  Text starts = {0};
+  Text looks;
+  Text look_alikes;
+  for (const auto& [c, others] : alike_) {
+    characters.push_back(c);
+    looks.push_back(looks_.at(c));
+    look_alikes.insert(look_alikes.end(), others.begin(), others.end());
+    starts.push_back(static_cast<uint32_t>(look_alikes.size()));
+  }
+  WriteNumbers(out, "char16_t", "kAlikeCharacters", characters);
+  WriteNumbers(out, "uint32_t", "kAlikeStarts", starts);
+  WriteNumbers(out, "char16_t", "kAlikes", look_alikes);
+  WriteNumbers(out, "uint16_t", "kAlikeLooks", looks);
   WriteNumbers(out, "char32_t", "kShapeLists", lists);
   WriteNumbers(out, "uint16_t", "kShapePageOf", page_of);
   WriteNumbers(out, "uint32_t", "kShapeForms", forms);
@@ -223,16 +285,21 @@ void Shapes::Write(std::ostream& out) const {
 }  // namespace weir::rules
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: generate_shape shape_splits.tsv look_alikes.tsv OUTPUT\n");
+  if (argc != 5) {
+    std::fprintf(stderr,
+                 "usage: bzip2 -dc UNIHAN... | "
+                 "generate_shape shape_splits.tsv same_parts.tsv look_alikes.tsv OUTPUT\n");
     return 2;
   }
   weir::rules::Shapes shapes;
-  if (!shapes.ReadSplits(argv[1]) || !shapes.ReadLookAlikes(argv[2]) || !shapes.Expand()) {
+  weir::rules::Likeness likeness;
+  if (!shapes.ReadSplits(argv[1]) || !shapes.ReadSameParts(argv[2]) ||
+      !shapes.ReadLookAlikes(argv[3]) || !shapes.Expand() || !likeness.ReadUnihan(std::cin)) {
     std::fprintf(stderr, "generate_shape: the tables cannot be used\n");
     return 1;
   }
-  std::ofstream out(argv[3]);
+  shapes.AddLookAlikes(likeness);
+  std::ofstream out(argv[4]);
   shapes.Write(out);
   return out.good() ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 #include "rules/shape_table.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -101,9 +102,9 @@ TEST(ShapeTableTest, EverySplitComesBack) {
   EXPECT_GE(splits, 1500);
 }
 
-TEST(ShapeTableTest, EveryLookAlikeComesBack) {
+TEST(ShapeTableTest, EverySamePartComesBack) {
   int pairs = 0;
-  for (const Line& line : ReadTable("look_alikes.tsv")) {
+  for (const Line& line : ReadTable("same_parts.tsv")) {
     for (const std::string& wanted : line.columns) {
       for (const std::string& written : line.columns) {
         // A character that the fold lane changes is looked for, never seen.
@@ -114,7 +115,63 @@ TEST(ShapeTableTest, EveryLookAlikeComesBack) {
       }
     }
   }
-  std::cout << pairs << " pairs of look-alikes\n";
+  std::cout << pairs << " pairs of the same parts\n";
+}
+
+TEST(ShapeTableTest, EveryLineLooksAlike) {
+  int pairs = 0;
+  for (const Line& line : ReadTable("look_alikes.tsv")) {
+    for (const std::string& wanted : line.columns) {
+      for (const std::string& written : line.columns) {
+        ASSERT_EQ(LookAlike(Decode(wanted)[0], Decode(written)[0]), wanted != written)
+            << line.number << ' ' << wanted << ' ' << written;
+        ++pairs;
+      }
+    }
+  }
+  EXPECT_GE(pairs, 500);
+}
+
+TEST(ShapeTableTest, LookAlikesAreWorkedOut) {
+  for (const char* pair : {"赌睹", "赌堵", "博搏", "博膊", "贷货", "场汤", "枪抢", "候侯", "晴睛",
+                           "拔拨", "喝渴", "辨辩", "请清", "微徽", "抡抢", "诈炸"}) {
+    const std::u32string two = Decode(pair);
+    EXPECT_TRUE(LookAlike(two[0], two[1])) << pair;
+    EXPECT_TRUE(LookAlike(two[1], two[0])) << pair;
+  }
+  for (const char* pair : {"赌彩", "赌赌", "博票", "一龙", "人赢", "a4"}) {
+    const std::u32string two = Decode(pair);
+    EXPECT_FALSE(LookAlike(two[0], two[1])) << pair;
+  }
+}
+
+TEST(ShapeTableTest, LookAlikesAreOrderedAndMutual) {
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    const auto others = LookAlikesOf(c);
+    ASSERT_TRUE(std::ranges::is_sorted(others)) << std::hex << static_cast<uint32_t>(c);
+    ASSERT_EQ(std::ranges::adjacent_find(others), others.end())
+        << std::hex << static_cast<uint32_t>(c);
+    for (const char16_t other : others) {
+      ASSERT_TRUE(other != c && LookAlike(other, c)) << std::hex << static_cast<uint32_t>(c);
+    }
+  }
+}
+
+TEST(ShapeTableTest, WhatLooksAlikeIsInFewSmallClasses) {
+  constexpr int kClassMax = 12;
+  std::map<uint16_t, int> sizes;
+  size_t classes = 0;
+  size_t characters = 0;
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    ASSERT_EQ(LooksClass(c) != 0, !LookAlikesOf(c).empty()) << std::hex << static_cast<uint32_t>(c);
+    if (LooksClass(c) == 0) continue;
+    ASSERT_LE(++sizes[LooksClass(c)], kClassMax);
+    std::set<uint16_t> near{LooksClass(c)};
+    for (const char16_t other : LookAlikesOf(c)) near.insert(LooksClass(other));
+    classes += near.size();
+    ++characters;
+  }
+  EXPECT_LT(classes, 6 * characters);
 }
 
 TEST(ShapeTableTest, ElementsAreFinal) {
@@ -146,7 +203,7 @@ TEST(ShapeTableTest, EveryDisguiseIsAForm) {
     splits[Decode(line.columns[0])[0]].push_back(Decode(line.columns[1]));
   }
   for (const auto& [c, parts] : splits) characters += c;
-  for (const Line& line : ReadTable("look_alikes.tsv")) {
+  for (const Line& line : ReadTable("same_parts.tsv")) {
     for (const std::string& a : line.columns) {
       for (const std::string& b : line.columns) {
         if (a != b && IsFolded(Decode(b)[0])) look_alikes[Decode(a)[0]] += Decode(b);

@@ -1,0 +1,140 @@
+// Writes words_data.inc: what words ordinary Chinese text is made of, from the dictionary that ICU
+// parts text with, as far as they are written in simplified characters, as the fold lane is (kTGH
+// of Unihan), and which characters it has most (kHanyuPinlu). Runs at build time.
+//
+//   bzip2 -dc Unihan_Readings.txt.bz2 Unihan_OtherMappings.txt.bz2 | generate_words OUTPUT
+//
+// ICU has its dictionary as a trie of UTF-16 strings behind a header of eight numbers, of which the
+// first says where the trie begins: "Dict", version 1.
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <absl/strings/numbers.h>
+#include <unicode/ucharstrie.h>
+#include <unicode/udata.h>
+#include <unicode/unistr.h>
+#include <unicode/uversion.h>
+
+#include "rules/word_hash.h"
+
+namespace weir::rules {
+namespace {
+
+// Far fewer mean that the input is not what it should be.
+constexpr size_t kWordsMin = 50000;
+constexpr size_t kCountedMin = 3000;
+constexpr size_t kSimplifiedMin = 8000;
+
+// ICU has for each word how improbable it is, from 40 (的) on. Dearer ones are hardly ever seen.
+constexpr int kCostMax = 200;
+
+struct Characters {
+  std::map<uint32_t, int> occurrences;
+  std::set<uint32_t> simplified;
+};
+
+// "wàn(1234) mò(5)": all of a character's readings together, in occurrences.
+int Occurrences(const std::string& readings) {
+  int all = 0;
+  for (size_t at = readings.find('('); at != std::string::npos; at = readings.find('(', at + 1)) {
+    int count = 0;
+    const std::string number = readings.substr(at + 1, readings.find(')', at) - at - 1);
+    if (absl::SimpleAtoi(number, &count)) all += count;
+  }
+  return all;
+}
+
+bool AddWords(const std::set<uint32_t>& simplified, std::vector<uint32_t>& bits) {
+  UErrorCode error = U_ZERO_ERROR;
+  const std::string package = "icudt" U_ICU_VERSION_SHORT "l-brkitr";
+  UDataMemory* const data = udata_open(package.c_str(), "dict", "cjdict", &error);
+  if (U_FAILURE(error)) {
+    std::cerr << "ICU has no dictionary of Chinese words: " << u_errorName(error) << '\n';
+    return false;
+  }
+  UDataInfo info{};
+  info.size = sizeof(info);
+  udata_getInfo(data, &info);
+  size_t count = 0;
+  if (std::memcmp(info.dataFormat, "Dict", 4) == 0 && info.formatVersion[0] == 1) {
+    const char* const bytes = static_cast<const char*>(udata_getMemory(data));
+    int32_t offset = 0;
+    std::memcpy(&offset, bytes, sizeof(offset));
+    icu::UCharsTrie::Iterator words(reinterpret_cast<const char16_t*>(bytes + offset), 0, error);
+    while (words.next(error)) {
+      const icu::UnicodeString& word = words.getString();
+      const int32_t size = word.countChar32();
+      if (size != word.length() || size < 2 || size > static_cast<int32_t>(kOrdinaryWordMax)) {
+        continue;
+      }
+      if (words.getValue() > kCostMax) continue;
+      std::u32string characters;
+      for (int32_t i = 0; i < size; ++i) characters += static_cast<char32_t>(word.charAt(i));
+      if (!std::ranges::all_of(characters, [&](char32_t c) { return simplified.contains(c); })) {
+        continue;
+      }
+      ForEachWordBit(characters, [&](uint32_t bit) {
+        bits[bit / 32] |= 1U << (bit % 32);
+        return true;
+      });
+      ++count;
+    }
+  }
+  udata_close(data);
+  if (count >= kWordsMin) return true;
+  std::cerr << "ICU's dictionary has " << count << " Chinese words; it should have more\n";
+  return false;
+}
+
+Characters ReadUnihan(std::istream& in) {
+  Characters characters;
+  for (std::string line; std::getline(in, line);) {
+    uint32_t c = 0;
+    if (!line.starts_with("U+") || !absl::SimpleHexAtoi(line.substr(2, line.find('\t') - 2), &c)) {
+      continue;
+    }
+    if (line.find("\tkTGH\t") != std::string::npos) characters.simplified.insert(c);
+    const size_t field = line.find("\tkHanyuPinlu\t");
+    if (field != std::string::npos) characters.occurrences[c] = Occurrences(line.substr(field));
+  }
+  return characters;
+}
+
+int Write(const char* file) {
+  const auto [occurrences, simplified] = ReadUnihan(std::cin);
+  if (occurrences.size() < kCountedMin || simplified.size() < kSimplifiedMin) {
+    std::cerr << "Unihan counts " << occurrences.size() << " characters and has "
+              << simplified.size() << " simplified ones; it should have more\n";
+    return 1;
+  }
+  std::vector<uint32_t> bits(kWordBits / 32);
+  if (!AddWords(simplified, bits)) return 1;
+  std::ofstream out(file);
+  out << "constexpr uint32_t kOrdinaryWordBits[] = {";
+  for (const uint32_t word : bits) out << word << ',';
+  out << "};\nconstexpr char16_t kFrequentCharacters[] = {";
+  for (const auto& [c, count] : occurrences) {
+    if (count >= kFrequentMin && c < 0x10000) out << c << ',';
+  }
+  out << "};\n";
+  return out.good() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace weir::rules
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: bzip2 -dc UNIHAN... | generate_words OUTPUT\n");
+    return 2;
+  }
+  return weir::rules::Write(argv[1]);
+}
