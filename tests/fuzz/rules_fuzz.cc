@@ -6,21 +6,17 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 #include "rules/check.h"
 #include "rules/detector.h"
 #include "rules/scanner.h"
 #include "tests/fuzz/rule_text.h"
+#include "tests/rules/finding_order.h"
 #include "tests/rules/reference_scan.h"
 
 namespace weir::rules {
 namespace {
-
-bool ByPlace(const Finding& a, const Finding& b) {
-  return std::tie(a.end, a.start, a.rule) < std::tie(b.end, b.start, b.rule);
-}
 
 void CheckStream(const FuzzInput& input, Direction direction, const std::vector<Finding>& whole) {
   StreamScan scan(*input.compiled, direction);

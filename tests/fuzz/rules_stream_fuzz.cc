@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 #include "rules/check.h"
 #include "rules/detector.h"
 #include "rules/rule_set.h"
 #include "rules/scanner.h"
+#include "tests/rules/finding_order.h"
 
 namespace weir::rules {
 namespace {
@@ -55,10 +55,6 @@ const RuleSet& Rules() {
     return set;
   }();
   return *rules;
-}
-
-bool ByPlace(const Finding& a, const Finding& b) {
-  return std::tie(a.end, a.start, a.rule) < std::tie(b.end, b.start, b.rule);
 }
 
 void CheckText(std::string_view text, std::string_view cuts) {

@@ -8,13 +8,13 @@
 #include <random>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "rules/detector_scan.h"
 #include "rules/lane_text.h"
+#include "tests/rules/finding_order.h"
 #include "tests/rules/rule_making.h"
 
 namespace weir::rules {
@@ -82,9 +82,7 @@ std::shared_ptr<const RuleSet> RulesOf(const std::vector<Detector>& detectors) {
 }
 
 std::vector<Finding> Sorted(std::vector<Finding> findings) {
-  std::sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
-    return std::tie(a.end, a.start, a.rule) < std::tie(b.end, b.start, b.rule);
-  });
+  std::sort(findings.begin(), findings.end(), ByPlace);
   return findings;
 }
 

@@ -5,14 +5,16 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "rules/scanner.h"
 #include "tests/rules/evasion.h"
+#include "tests/rules/finding_order.h"
 #include "tests/rules/reference_scan.h"
+#include "tests/rules/rule_libraries.h"
 #include "tests/rules/rule_making.h"
 
 namespace weir::rules {
@@ -26,10 +28,6 @@ std::string List(const std::vector<Finding>& findings, std::string_view text) {
     list += "\n  " + Describe(finding, text) + " at " + std::to_string(finding.start);
   }
   return list;
-}
-
-bool ByPlace(const Finding& a, const Finding& b) {
-  return std::tie(a.end, a.start, a.rule) < std::tie(b.end, b.start, b.rule);
 }
 
 struct Library {
@@ -61,6 +59,12 @@ Library LibraryOf(std::vector<Rule> rules) {
     library.rules.push_back(std::move(rule));
   }
   library.compiled = CompileRules(library.rules);
+  return library;
+}
+
+Library LibraryOf(RuleLibrary made) {
+  Library library = LibraryOf(std::move(made.rules));
+  library.texts.insert(library.texts.end(), made.texts.begin(), made.texts.end());
   return library;
 }
 
@@ -132,101 +136,13 @@ Library Detectors() {
   return library;
 }
 
-// Words to the ear and to the eye, and what they are disguised with.
 Library Disguises() {
-  const LaneSet ear = kDefaultLanes | kPinyinLane;
-  const LaneSet eye = kDefaultLanes | kShapeLane;
-  const std::vector<std::string> sounds = {"线上赌场", "长生",     "的饿",   "十时彩",
-                                           "天天票",   "加v信",    "西安上", "博彩网",
-                                           "红包",     "天天哈哈", "女子"};
-  const std::vector<std::string> shapes = {"赌场线", "森林会", "法轮",   "好明天",
-                                           "未来人", "赌",     "天天法", "博彩"};
-  Library library = LibraryOf(
-      {MakeRule(Words(sounds, ear)), MakeRule(Words(sounds, kPinyinLane | kFoldLane)),
-       MakeRule(Words(sounds, kPinyinLane)), MakeRule(Words(shapes, eye)),
-       MakeRule(Words(shapes, kShapeLane | kPinyinLane)),
-       MakeRule(Words({"线上赌场", "赌博"}, static_cast<LaneSet>((1U << kLaneCount) - 1))),
-       MakeRule(Combine(Matcher::Kind::kNear,
-                        {Words({"红包", "赌场线"}, kPinyinLane | kShapeLane), Words({"加群"})}, 5)),
-       [] {
-         Rule rule = WithExcept(MakeRule(Words({"赌场", "红包群"}, kDefaultLanes | kPinyinLane)),
-                                {"打击赌场", "场开户"}, 3);
-         rule.except->lanes = kDefaultLanes | kPinyinLane | kShapeLane;
-         return rule;
-       }()});
-  for (const char* text : {"现尚堵厂",       "xianshangduchang",
-                           "xian4shang4du3", "线shang赌chang",
-                           "常生",           "zhangsheng",
-                           "deee",           "十十彩",
-                           "shishicai",      "tiantianpiao",
-                           "jiavxin",        "家v芯",
-                           "d u chang",      "duchanged",
-                           "wanduchang",     "西安",
-                           "十十十",         "hahahaha",
-                           "哈哈蛤",         "天天蛤哈",
-                           "贝者场线",       "睹土昜线",
-                           "木木木木木会",   "氵去轮",
-                           "水去轮",         "女子日月天",
-                           "末来入",         "贝者",
-                           "者场",           "dajiduchang",
-                           "hongbao",        "厂kaihu",
-                           "红抱群",         "lv",
-                           "nvzi",           "nüzi",
-                           "luzi",           "shishi",
-                           "天夭法"}) {
-    library.texts.push_back(text);
+  RuleLibrary all = WordsToTheEar();
+  for (const RuleLibrary& library : {WordsToTheEye(), DisguisedParts()}) {
+    all.rules.insert(all.rules.end(), library.rules.begin(), library.rules.end());
+    all.texts.insert(all.texts.end(), library.texts.begin(), library.texts.end());
   }
-  return library;
-}
-
-// Rules that name decoded, beside some that do not.
-Library Encoded() {
-  const LaneSet lanes = kDefaultLanes | kDecodedLane;
-  Matcher mobile = Detect(Detector::kCnMobile);
-  mobile.lanes = kDecodedLane;
-  Library library = LibraryOf(
-      {MakeRule(Words({"赌博", "在线", "casino", "线上赌", "a赌", "6LWM5Y2a"}, lanes)),
-       MakeRule(Words({"赌博", "线在", "sin"})), MakeRule(Words({"赌博"}, kDecodedLane)),
-       MakeRule(Words({"一百", "赌场"}, kDigitsLane | kPinyinLane | kDecodedLane)),
-       MakeRule(Regex("赌.{0,2}场|\\d{3,5}|\\bdan\\b", lanes)), MakeRule(mobile),
-       WithExcept(MakeRule(Words({"赌场"}, lanes)), {"打击赌场", "普法"}, 3),
-       MakeRule(Combine(Matcher::Kind::kAll, {Words({"在线"}, lanes), Words({"网站"})})),
-       MakeRule(Combine(Matcher::Kind::kNear, {Words({"在"}, lanes), Words({"站"}, lanes)}, 9))});
-  for (const char* text : {"&#36172;博",
-                           "6LWM5Y2a",
-                           "%E8%B5%8C%E5%8D%9A",
-                           "\\u8d4c\\u535a",
-                           "5Zyo57q/6LWM5Zy6",
-                           "Y2FzaW5vIG9ubGluZQ==",
-                           "c&#97;sino",
-                           "casin%6F",
-                           "赌&nbsp;场",
-                           "&amp;#36172;场",
-                           "d&#97;n",
-                           "138&#49;2345678",
-                           "MTM4MTIzNDU2Nzg=",
-                           "%E5%9C%A8",
-                           "打击赌&#22330;",
-                           "hello%20world",
-                           "&",
-                           "%",
-                           "\\",
-                           "SGVsbG8gd29ybGQ=",
-                           "5L",
-                           "一%E7%99%BE",
-                           "duchang",
-                           "\\u{8d4c}",
-                           "\\U00008d4c场",
-                           "\\xe8\\xb5\\x8c",
-                           "%u8d4c场",
-                           "\\ud83d\\ude00",
-                           "==",
-                           "/",
-                           "JTY0JTc1Y2hhbmc",
-                           "%25E8%25B5%258C"}) {
-    library.texts.push_back(text);
-  }
-  return library;
+  return LibraryOf(std::move(all));
 }
 
 // Makes texts of a library's own: disguised, cut short, mixed, with odd bytes.
@@ -374,7 +290,7 @@ TEST(DifferentialTest, Disguises) {
 }
 
 TEST(DifferentialTest, Encoded) {
-  ExpectAgreementOnTextsAndMutations(Encoded(), 500);
+  ExpectAgreementOnTextsAndMutations(LibraryOf(EncodedWords()), 500);
 }
 
 TEST(DifferentialTest, HardRules) {

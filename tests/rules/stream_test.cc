@@ -6,19 +6,18 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "rules/scanner.h"
+#include "tests/rules/finding_order.h"
+#include "tests/rules/rule_libraries.h"
 #include "tests/rules/rule_making.h"
 
 namespace weir::rules {
 namespace {
-
-bool ByPlace(const Finding& a, const Finding& b) {
-  return std::tie(a.end, a.start, a.rule) < std::tie(b.end, b.start, b.rule);
-}
 
 // The findings of `a` that `b` has not.
 std::string Without(const std::vector<Finding>& a, const std::vector<Finding>& b,
@@ -137,6 +136,10 @@ struct Library {
   std::vector<std::string> pieces;
 };
 
+Library LibraryOf(RuleLibrary made) {
+  return {CompileRules(std::move(made.rules)), std::move(made.texts)};
+}
+
 Library NumeralWords() {
   const std::vector<std::string> words = {"100元", "一夜暴富", "微信123", "11月", "110", "一一"};
   std::vector<std::string> pieces = words;
@@ -154,87 +157,6 @@ Library LeetWords() {
       CompileRules({MakeRule(Words({"casino", "telegram", "sos", "million", "bet", "cas1no"}))}),
       {"casino", "telegram", "sos", "million", "bet", "c4s1n0", "c@$ino", "te1e9ram", "7elegr4m",
        "s0s", "50s", "mi11ion", "8et", "cas1no"}};
-}
-
-void AddDisguises(std::vector<Library>& libraries) {
-  // Words to the ear, and the sounds and letters they are disguised with.
-  const std::vector<std::string> sounds = {"线上赌场", "长生",  "的饿",  "十时彩",
-                                           "天天票",   "加v信", "西安上"};
-  const std::vector<std::string> heard = {"线上赌场",       "现尚堵厂",       "xianshangduchang",
-                                          "xian4shang4du3", "线shang赌chang", "常生",
-                                          "zhangsheng",     "deee",           "十十彩",
-                                          "shishicai",      "天天票",         "tiantianpiao",
-                                          "jiavxin",        "家v芯",          "xian shang",
-                                          "d u chang",      "duchanged",      "西安",
-                                          "十十十",         "hahahaha",       "哈哈蛤"};
-  libraries.push_back({CompileRules({MakeRule(Words(sounds, kDefaultLanes | kPinyinLane)),
-                                     MakeRule(Words(sounds, kPinyinLane | kFoldLane))}),
-                       heard});
-  // Words to the eye.
-  const std::vector<std::string> shapes = {"赌场线", "森林会", "法轮", "好明天", "未来人", "赌"};
-  const std::vector<std::string> seen = {"赌场线", "贝者场线", "睹土昜线",   "木木木木木会",
-                                         "氵去轮", "水去轮",   "女子日月天", "末来入",
-                                         "贝",     "者场",     "贝者"};
-  libraries.push_back({CompileRules({MakeRule(Words(shapes, kDefaultLanes | kShapeLane)),
-                                     MakeRule(Words(shapes, kShapeLane | kPinyinLane))}),
-                       seen});
-  libraries.push_back(
-      {CompileRules(
-           {MakeRule(Combine(Matcher::Kind::kNear,
-                             {Words({"红包", "赌场线"}, kPinyinLane | kShapeLane), Words({"加群"})},
-                             5)),
-            [] {
-              Rule rule =
-                  WithExcept(MakeRule(Words({"赌场", "红包群"}, kDefaultLanes | kPinyinLane)),
-                             {"打击赌场", "场开户"}, 3);
-              rule.except->lanes = kDefaultLanes | kPinyinLane | kShapeLane;
-              return rule;
-            }()}),
-       {"赌场", "duchang", "dajiduchang", "打击堵厂", "红包", "hongbao", "加群", "贝者场线",
-        "厂kaihu", "红抱群"}});
-}
-
-// Rules that name `decoded`, beside one that does not.
-Library EncodedWords() {
-  const LaneSet lanes = kDefaultLanes | kDecodedLane;
-  Matcher detector = Detect(Detector::kCnMobile);
-  detector.lanes = kDecodedLane;
-  Rule excused = MakeRule(Words({"赌场"}, lanes));
-  excused.except = Exception{{"打击赌场", "普法"}, kDefaultLanes, 3};
-  return {CompileRules(
-              {MakeRule(Words({"赌博", "在线", "casino", "线上赌", "a赌", "6LWM5Y2a"}, lanes)),
-               MakeRule(Words({"赌博", "线在", "sin"})),
-               MakeRule(Words({"一百"}, kDigitsLane | kDecodedLane)),
-               MakeRule(Regex("赌.{0,2}场|\\d{3,5}|\\bdan\\b", lanes)), MakeRule(detector), excused,
-               MakeRule(Combine(Matcher::Kind::kAll, {Words({"在线"}, lanes), Words({"网站"})})),
-               MakeRule(Combine(Matcher::Kind::kNear, {Words({"在"}, lanes), Words({"站"}, lanes)},
-                                9))}),
-          {"赌博",
-           "&#36172;博",
-           "6LWM5Y2a",
-           "%E8%B5%8C%E5%8D%9A",
-           "\\u8d4c\\u535a",
-           "5Zyo57q/6LWM5Zy6",
-           "Y2FzaW5vIG9ubGluZQ==",
-           "c&#97;sino",
-           "casin%6F",
-           "赌&nbsp;场",
-           "&amp;#36172;场",
-           "线上",
-           "d&#97;n",
-           "138&#49;2345678",
-           "MTM4MTIzNDU2Nzg=",
-           "网站",
-           "%E5%9C%A8",
-           "打击赌&#22330;",
-           "hello%20world",
-           "&",
-           "%",
-           "\\",
-           "SGVsbG8gd29ybGQ=",
-           "5L",
-           "一%E7%99%BE",
-           "普法"}};
 }
 
 std::vector<Library> Libraries() {
@@ -279,14 +201,16 @@ std::vector<Library> Libraries() {
         "13812345678"}});
   libraries.push_back(NumeralWords());
   libraries.push_back(LeetWords());
-  libraries.push_back(EncodedWords());
+  libraries.push_back(LibraryOf(EncodedWords()));
   libraries.push_back(
       {CompileRules(
            {MakeRule(Regex("\\d{3,6}", kDefaultLanes | kDigitsLane)),
             MakeRule(Regex("[一二]等奖", kDigitsLane)),
             WithExcept(MakeRule(Words({"100元"}, kDefaultLanes | kDigitsLane)), {"元旦"}, 3)}),
        {"一〇〇元", "123456", "①②③", "⑪⑫", "1等奖", "一等奖", "元旦", "百"}});
-  AddDisguises(libraries);
+  libraries.push_back(LibraryOf(WordsToTheEar()));
+  libraries.push_back(LibraryOf(WordsToTheEye()));
+  libraries.push_back(LibraryOf(DisguisedParts()));
   return libraries;
 }
 
