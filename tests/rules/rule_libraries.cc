@@ -5,40 +5,18 @@
 namespace weir::rules {
 
 RuleLibrary WordsToTheEar() {
-  const std::vector<std::string> sounds = {"线上赌场", "长生",     "的饿",   "十时彩",
-                                           "天天票",   "加v信",    "西安上", "博彩网",
-                                           "红包",     "天天哈哈", "女子"};
+  const std::vector<std::string> sounds = {"线上赌场", "长生",  "的饿",  "十时彩",
+                                           "天天票",   "加v信", "西安上"};
   return {{MakeRule(Words(sounds, kDefaultLanes | kPinyinLane)),
            MakeRule(Words(sounds, kPinyinLane | kFoldLane)), MakeRule(Words(sounds, kPinyinLane))},
-          {"线上赌场",
-           "现尚堵厂",
-           "xianshangduchang",
-           "xian4shang4du3",
-           "线shang赌chang",
-           "常生",
-           "zhangsheng",
-           "deee",
-           "十十彩",
-           "shishicai",
-           "天天票",
-           "tiantianpiao",
-           "jiavxin",
-           "家v芯",
-           "xian shang",
-           "d u chang",
-           "duchanged",
-           "wanduchang",
-           "西安",
-           "十十十",
-           "hahahaha",
-           "哈哈蛤",
-           "天天蛤哈",
-           "hongbao",
-           "lv",
-           "nvzi",
-           "nüzi",
-           "luzi",
-           "shishi"}};
+          {"线上赌场",       "现尚堵厂",       "xianshangduchang",
+           "xian4shang4du3", "线shang赌chang", "常生",
+           "zhangsheng",     "deee",           "十十彩",
+           "shishicai",      "天天票",         "tiantianpiao",
+           "jiavxin",        "家v芯",          "xian shang",
+           "d u chang",      "duchanged",      "wanduchang",
+           "西安",           "十十十",         "hahahaha",
+           "哈哈蛤",         "天天蛤哈",       "shishi"}};
 }
 
 RuleLibrary WordsToTheEye() {
@@ -70,7 +48,7 @@ RuleLibrary EncodedWords() {
   return {
       {MakeRule(Words({"赌博", "在线", "casino", "线上赌", "a赌", "6LWM5Y2a"}, lanes)),
        MakeRule(Words({"赌博", "线在", "sin"})), MakeRule(Words({"赌博"}, kDecodedLane)),
-       MakeRule(Words({"一百", "赌场"}, kDigitsLane | kPinyinLane | kDecodedLane)),
+       MakeRule(Words({"一百"}, kDigitsLane | kDecodedLane)),
        MakeRule(Regex("赌.{0,2}场|\\d{3,5}|\\bdan\\b", lanes)), MakeRule(mobile),
        WithExcept(MakeRule(Words({"赌场"}, lanes)), {"打击赌场", "普法"}, 3),
        MakeRule(Combine(Matcher::Kind::kAll, {Words({"在线"}, lanes), Words({"网站"})})),
@@ -101,7 +79,6 @@ RuleLibrary EncodedWords() {
        "5L",
        "一%E7%99%BE",
        "普法",
-       "duchang",
        "\\u{8d4c}",
        "\\U00008d4c场",
        "\\xe8\\xb5\\x8c",
@@ -109,7 +86,6 @@ RuleLibrary EncodedWords() {
        "\\ud83d\\ude00",
        "==",
        "/",
-       "JTY0JTc1Y2hhbmc",
        "%25E8%25B5%258C"}};
 }
 
