@@ -38,8 +38,8 @@
 #include "audit/files.h"
 #include "audit/tiles.h"
 #include "audit/verify_command.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -345,7 +345,7 @@ Alteration Alter(const Subject& subject, std::mt19937_64& random) {
 TEST_F(CorruptionTest, EveryAlterationIsFound) {
   const char* given = std::getenv("WEIR_ALTERATIONS");
   const int alterations = given != nullptr ? std::stoi(given) : kAlterationsDefault;
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const std::vector<Subject> subjects = Subjects();
   for (const Subject& subject : subjects) {
     std::ostringstream out;

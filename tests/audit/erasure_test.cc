@@ -20,8 +20,8 @@
 #include "audit/reader.h"
 #include "audit/reveal.h"
 #include "tests/audit/content_requests.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -157,7 +157,7 @@ TEST(ErasureTest, FindsSubjectsByTheirNamesInRecords) {
 // Many users with texts of all lengths, erased one after the other while others go on being
 // appended, so that pages of the store split, empty and are used again.
 TEST(ErasureTest, LeavesNoByteInAnyFile) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const Scratch scratch;
   LedgerOptions options = NoFloors(scratch);
   options.now_us = [now = kStart]() mutable { return now += kDayUs / 8; };

@@ -23,8 +23,8 @@
 #include <gtest/gtest.h>
 
 #include "audit/reader.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -147,7 +147,7 @@ void ReadContents(Reader& reader, uint64_t first, const Said& said) {
 void KillCycles(const char* durability) {
   // What a process leaves is the same on any disk; on a fast one more happens before it is killed.
   const Scratch scratch(Scratch::Memory());
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const char* given = std::getenv("WEIR_KILL_CYCLES");
   const int cycles = given != nullptr ? std::stoi(given) : 50;
   constexpr int64_t kCycleUs = int64_t{40} * 86'400 * 1'000'000;  // longer than one lasts

@@ -11,8 +11,8 @@
 #include <gtest/gtest.h>
 
 #include "audit/index.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -88,7 +88,7 @@ class BigLedger : public ::testing::Test {
   static void SetUpTestSuite() {
     scratch_ = std::make_unique<Scratch>();
     records_ = std::make_unique<std::vector<Record>>();
-    std::mt19937_64 random = SeededRandom();
+    std::mt19937_64 random(Seed());
     std::unique_ptr<Ledger> ledger = Ledger::Open({.dir = scratch_->dir()}).value();
     std::vector<int64_t> times(kRecords);
     for (uint64_t i = 0; i < kRecords; ++i) {
@@ -114,7 +114,7 @@ class BigLedger : public ::testing::Test {
 
   static std::unique_ptr<Scratch> scratch_;
   static std::unique_ptr<std::vector<Record>> records_;
-  std::mt19937_64 random_ = SeededRandom();
+  std::mt19937_64 random_{Seed()};
   std::unique_ptr<Reader> reader_ = Reader::Open(scratch_->dir()).value();
 };
 std::unique_ptr<Scratch> BigLedger::scratch_;

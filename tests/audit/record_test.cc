@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/audit/random.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -214,7 +214,7 @@ TEST(RecordTest, DropsFindingsFromTheEndAndSaysHowManyThereWere) {
 }
 
 TEST(RecordTest, NoRecordIsTooLongOrUnreadable) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const auto text = [&random] {
     std::string bytes(random() % 3 == 0 ? random() % 9'000 : random() % 20, '\0');
     for (char& c : bytes) c = static_cast<char>(random() % 4 == 0 ? random() : random() % 128);

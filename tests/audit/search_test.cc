@@ -14,8 +14,8 @@
 #include "audit/reader.h"
 #include "audit/store.h"
 #include "audit/word_index.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -267,7 +267,7 @@ std::set<uint64_t> Indexed(const std::string& dir) {
 }
 
 TEST(SearchTest, FindsExactlyWhatAScanFinds) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   Searched ledger(random, 5, 60);
   for (int i = 0; i < 25; ++i) ledger.Append();  // of these no part has any
   const std::unique_ptr<Reader> reader = Reader::Open(ledger.dir()).value();
@@ -291,7 +291,7 @@ TEST(SearchTest, FindsExactlyWhatAScanFinds) {
 }
 
 TEST(SearchTest, HistogramsCountEveryRecordOnce) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   Searched ledger(random, 4, 120);
   const std::unique_ptr<Reader> reader = Reader::Open(ledger.dir()).value();
   for (int i = 0; i < 300; ++i) {
@@ -319,7 +319,7 @@ TEST(SearchTest, HistogramsCountEveryRecordOnce) {
 
 // Parts of their full size, several in one segment, taken up again by another process's Open.
 TEST(SearchTest, FullPartsAndARestart) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   Searched ledger(random, 1, 13'000);
   EXPECT_LT(ledger.ledger().stats().unindexed_contents, 4'096);
   const std::unique_ptr<Reader> reader = Reader::Open(ledger.dir()).value();
@@ -340,7 +340,7 @@ TEST(SearchTest, FullPartsAndARestart) {
 }
 
 TEST(SearchTest, ErasedAndRestrictedContentIsNotFoundAndErasedEntriesGo) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   Searched ledger(random, 3, 300);
   const std::unique_ptr<Reader> reader = Reader::Open(ledger.dir()).value();
   const auto check = [&] {

@@ -23,8 +23,8 @@
 #include "audit/tables.h"
 #include "audit/verify_command.h"
 #include "tests/audit/content_requests.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -118,7 +118,7 @@ TEST(SegmentTest, AClockThatGoesBackEndsNone) {
 
 // Random days, reopened at random: what is found by the index is what is there.
 TEST(SegmentTest, SearchesAcrossEndsAndRestarts) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   Clocked clocked(SegmentPeriod::kDay);
   std::vector<uint64_t> by_user(5);
   int64_t now_us = ChinaTime(2026, 3, 1, 0);
@@ -154,7 +154,7 @@ TEST(SegmentTest, SearchesAcrossEndsAndRestarts) {
 
 // A clock that was wrong by decades, both ways, and is put right: order, segments and search hold.
 TEST(SegmentTest, AWrongClockNeitherBreaksOrderNorSegments) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   Clocked clocked(SegmentPeriod::kDay);
   int64_t latest_us = 0;
   uint64_t appended = 0;
@@ -303,7 +303,7 @@ TEST_F(ArchiveTest, VerifiesAlone) {
 
 TEST_F(ArchiveTest, EveryChangedByteIsNoticed) {
   ASSERT_NO_FATAL_FAILURE(Fill());
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const absl::StatusOr<std::string> whole = ReadFile(File(2));
   ASSERT_TRUE(whole.ok());
   const std::string copy = clocked_.dir() + "/copy.zst";

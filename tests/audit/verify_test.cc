@@ -17,8 +17,8 @@
 #include "audit/export.h"
 #include "audit/index.h"
 #include "audit/reader.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -118,7 +118,7 @@ std::string Changed(const std::string& type, std::string value, std::mt19937_64&
 
 // Changes each cell (at most `cells_max` of a column, chosen at random) and puts it back.
 void ChangeEveryCell(const Scratch& scratch, size_t cells_max) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const Tamper tamper(scratch.Path("ledger.db"));
   const Column columns[] = {
       {"batches", "first_seq", "first_seq"},
@@ -306,7 +306,7 @@ TEST_F(ExportTest, WholeAndPartialExportsVerifyAlone) {
 }
 
 TEST_F(ExportTest, AnyChangedByteIsNoticed) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const std::unique_ptr<Reader> reader = Reader::Open(scratch_.dir()).value();
   const int64_t from = reader->Get(201)->record.time_us;
   ASSERT_TRUE(ExportLedger(scratch_.dir(), from, {}, Dir("x")).ok());

@@ -15,8 +15,8 @@
 #include "audit/consistency.h"
 #include "audit/digest.h"
 #include "audit/quorum.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -174,7 +174,7 @@ TEST_F(WitnessTest, NeedsItsOwnKindOfKeys) {
 
 // Whatever is asked: of all checkpoints that were ever cosigned, each extends the one before.
 TEST_F(WitnessTest, SignsOneHistoryOnly) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   std::vector<History> histories = {history_};
   for (int i = 0; i < 4; ++i) histories.emplace_back(history_, random() % 100, Concat("f", i));
   uint64_t last_size = 0;

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/audit/random.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -35,7 +35,7 @@ TEST(WordsTest, EscapesOfJsonAreUndone) {
 
 // Whatever stands in a text has all its grams among the text's.
 TEST(WordsTest, AGramThatIsMissingProvesThatTheWordsAre) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const std::u32string letters = U"ab1 围堰抽水，é😀";
   for (int i = 0; i < 20'000; ++i) {
     std::u32string text;

@@ -28,9 +28,9 @@
 #include "audit/reader.h"
 #include "audit/store.h"
 #include "tests/audit/content_requests.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
 #include "tests/fault/fault_vfs.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -338,8 +338,8 @@ std::vector<int64_t> Points(int64_t all) {
   const std::string wanted = given != nullptr ? given : "60";
   const int64_t step = wanted == "all" ? 1 : std::max<int64_t>(1, all / std::stoll(wanted));
   std::vector<int64_t> points;
-  for (int64_t at = static_cast<int64_t>(SeededRandom()() % static_cast<uint64_t>(step)); at < all;
-       at += step) {
+  for (int64_t at = static_cast<int64_t>(std::mt19937_64(Seed())() % static_cast<uint64_t>(step));
+       at < all; at += step) {
     points.push_back(at);
   }
   return points;
@@ -404,7 +404,7 @@ INSTANTIATE_TEST_SUITE_P(Errors, EveryCallTest, ::testing::Values(SQLITE_IOERR, 
 
 TEST(PowerTest, GoesAtEverySync) {
   const absl::Time begun = absl::Now();
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const std::vector<std::string> calls = CallsOfAWholeRun();
   const std::vector<int64_t> syncs = SyncsOf(calls);
   const std::vector<int64_t> points = Points(std::ssize(syncs));

@@ -12,9 +12,9 @@
 
 #include "audit/reader.h"
 #include "tests/audit/content_requests.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
 #include "tests/fault/fault_vfs.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -125,7 +125,7 @@ TEST(ErasureFaultTest, EveryCallFails) {
 }
 
 TEST(ErasureFaultTest, ThePowerGoesAtEveryCall) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const int64_t calls = CallsOfAWholeLife();
   int told = 0;
   for (int64_t n = 0; n < calls; ++n) {

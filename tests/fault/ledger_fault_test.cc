@@ -14,9 +14,9 @@
 #include <sqlite3.h>
 
 #include "audit/reader.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
 #include "tests/fault/fault_vfs.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -134,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(Errors, FaultTest,
 class PowerCutTest : public ::testing::TestWithParam<Durability> {};
 
 TEST_P(PowerCutTest, AtEveryCallLeavesAWholeLedger) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const int64_t calls = CallsOfAWholeLife();
   for (int64_t n = 0; n < calls; ++n) {
     const Scratch scratch(Scratch::Memory());

@@ -18,9 +18,9 @@
 
 #include "audit/concat.h"
 #include "audit/ledger.h"
-#include "tests/audit/random.h"
 #include "tests/audit/scratch.h"
 #include "tests/fleet/postgres_server.h"
+#include "tests/seed.h"
 
 namespace weir::audit {
 namespace {
@@ -161,7 +161,7 @@ TEST_F(FleetTest, TwoGatewaysAreSearchedTogetherAndVerified) {
 // Killed and started again, over and over, while decisions are made: nothing is lost, nothing
 // twice, and nobody waits.
 TEST_F(FleetTest, ADatabaseThatComesAndGoesLosesNothing) {
-  std::mt19937_64 random = SeededRandom();
+  std::mt19937_64 random(Seed());
   const Scratch scratch;
   absl::StatusOr<std::unique_ptr<Ledger>> ledger = Ledger::Open({.dir = scratch.dir()});
   ASSERT_TRUE(ledger.ok()) << ledger.status();

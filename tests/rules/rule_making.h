@@ -1,9 +1,7 @@
 // Rules and rule sets for tests, and the texts that a scan found.
 #pragma once
 
-#include <cstdlib>
 #include <memory>
-#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +11,7 @@
 
 #include "rules/rule_set.h"
 #include "rules/scanner.h"
+#include "tests/seed.h"
 
 namespace weir::rules {
 
@@ -103,12 +102,6 @@ inline std::vector<std::string> Found(const RuleSet& rules, std::string_view tex
                     std::string(text.substr(finding.start, finding.end - finding.start)));
   }
   return found;
-}
-
-// The seed of a property test: WEIR_SEED, or a fresh one. Print it with the failure.
-inline uint64_t Seed() {
-  const char* const fixed = std::getenv("WEIR_SEED");
-  return fixed != nullptr ? std::strtoull(fixed, nullptr, 10) : std::random_device{}();
 }
 
 inline std::vector<std::string> Characters(std::string_view text) {
