@@ -24,6 +24,7 @@
 #include "audit/verify_command.h"
 #include "tests/audit/content_requests.h"
 #include "tests/audit/scratch.h"
+#include "tests/audit/soon.h"
 #include "tests/seed.h"
 
 namespace weir::audit {
@@ -96,8 +97,7 @@ TEST(SegmentTest, EndsWithoutTrafficToo) {
   ASSERT_TRUE(AppendAndWait(**ledger, ServiceRecord("x")).ok());
   clocked.Set(ChinaTime(2026, 2, 1, 0));
   // The writer looks at the clock at least once a second.
-  const absl::Time until = absl::Now() + absl::Seconds(20);
-  while (clocked.Segments().empty() && absl::Now() < until) absl::SleepFor(absl::Milliseconds(20));
+  ASSERT_TRUE(Soon([&] { return !clocked.Segments().empty(); }));
   EXPECT_EQ(clocked.Segments().size(), 1);
   ASSERT_TRUE((*ledger)->Close().ok());
   EXPECT_TRUE(clocked.Verified().ok) << clocked.Verified().reason;
@@ -187,17 +187,6 @@ TEST(SegmentTest, AWrongClockNeitherBreaksOrderNorSegments) {
   }
   EXPECT_EQ((*reader)->Find({.limit = 1'000})->records.size(), appended);
   EXPECT_TRUE(clocked.Verified().ok) << clocked.Verified().reason;
-}
-
-// The writer archives and deletes behind the records, within a second or so.
-template <typename Condition>
-testing::AssertionResult Soon(Condition condition) {
-  const absl::Time until = absl::Now() + absl::Seconds(60);
-  while (!condition()) {
-    if (absl::Now() > until) return testing::AssertionFailure() << "not within a minute";
-    absl::SleepFor(absl::Milliseconds(20));
-  }
-  return testing::AssertionSuccess();
 }
 
 class ArchiveTest : public testing::Test {

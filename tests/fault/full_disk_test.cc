@@ -9,14 +9,13 @@
 #include <string>
 #include <vector>
 
-#include <absl/time/clock.h>
-#include <absl/time/time.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "audit/files.h"
 #include "audit/reader.h"
 #include "tests/audit/scratch.h"
+#include "tests/audit/soon.h"
 
 namespace weir::audit {
 namespace {
@@ -25,16 +24,6 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
-
-template <typename Condition>
-testing::AssertionResult Soon(Condition condition) {
-  const absl::Time until = absl::Now() + absl::Seconds(20);
-  while (!condition()) {
-    if (absl::Now() > until) return testing::AssertionFailure() << "not within 20 seconds";
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  return testing::AssertionSuccess();
-}
 
 Record Failure(std::string exchange) {
   Record record = PromptRecord(std::move(exchange));

@@ -19,6 +19,7 @@
 #include "audit/concat.h"
 #include "audit/ledger.h"
 #include "tests/audit/scratch.h"
+#include "tests/audit/soon.h"
 #include "tests/fleet/postgres_server.h"
 #include "tests/seed.h"
 
@@ -26,16 +27,6 @@ namespace weir::audit {
 namespace {
 
 using ::testing::HasSubstr;
-
-template <typename Condition>
-testing::AssertionResult Soon(Condition condition) {
-  const absl::Time until = absl::Now() + absl::Seconds(90);
-  while (!condition()) {
-    if (absl::Now() > until) return testing::AssertionFailure() << "not within 90 seconds";
-    absl::SleepFor(absl::Milliseconds(20));
-  }
-  return testing::AssertionSuccess();
-}
 
 class FleetTest : public testing::Test {
  protected:
