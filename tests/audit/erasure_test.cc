@@ -21,6 +21,7 @@
 #include "audit/reveal.h"
 #include "tests/audit/content_requests.h"
 #include "tests/audit/scratch.h"
+#include "tests/code_points.h"
 #include "tests/seed.h"
 
 namespace weir::audit {
@@ -74,17 +75,10 @@ void Tamper(const Scratch& scratch, const std::string& sql) {
 struct Syllables {
   explicit Syllables(std::mt19937_64& random, size_t count) {
     for (size_t i = 0; i < count; ++i)
-      points.push_back(0x10000 + static_cast<uint32_t>(random() % 93));
+      points.push_back(0x10000 + static_cast<char32_t>(random() % 93));
   }
   std::string Utf8(size_t begin, size_t length) const {
-    std::string text;
-    for (size_t i = begin; i < begin + length; ++i) {
-      text += static_cast<char>(0xF0);
-      text += static_cast<char>(0x80 | (points[i] >> 12 & 0x3F));
-      text += static_cast<char>(0x80 | (points[i] >> 6 & 0x3F));
-      text += static_cast<char>(0x80 | (points[i] & 0x3F));
-    }
-    return text;
+    return weir::Utf8(std::u32string_view(points).substr(begin, length));
   }
   std::string Utf16(size_t begin, size_t length, bool big_end_first) const {
     std::string text;
@@ -99,7 +93,7 @@ struct Syllables {
     }
     return text;
   }
-  std::vector<uint32_t> points;
+  std::u32string points;
 };
 
 void ExpectNowhere(const std::map<std::string, std::string>& files,

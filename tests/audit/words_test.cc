@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/code_points.h"
 #include "tests/seed.h"
 
 namespace weir::audit {
@@ -40,30 +41,14 @@ TEST(WordsTest, AGramThatIsMissingProvesThatTheWordsAre) {
   for (int i = 0; i < 20'000; ++i) {
     std::u32string text;
     for (uint64_t n = random() % 40; n > 0; --n) text += letters[random() % letters.size()];
-    const auto utf8 = [](const std::u32string& from) {
-      std::string to;
-      for (const char32_t c : from) {
-        char bytes[8];
-        const int length =
-            c < 0x80    ? std::snprintf(bytes, 8, "%c", static_cast<int>(c))
-            : c < 0x800 ? std::snprintf(bytes, 8, "%c%c", 0xC0 | int(c >> 6), 0x80 | int(c & 63))
-            : c < 0x10000
-                ? std::snprintf(bytes, 8, "%c%c%c", 0xE0 | int(c >> 12), 0x80 | int(c >> 6 & 63),
-                                0x80 | int(c & 63))
-                : std::snprintf(bytes, 8, "%c%c%c%c", 0xF0 | int(c >> 18), 0x80 | int(c >> 12 & 63),
-                                0x80 | int(c >> 6 & 63), 0x80 | int(c & 63));
-        to.append(bytes, static_cast<size_t>(length));
-      }
-      return to;
-    };
-    const std::vector<Gram> grams = GramsOf(utf8(text));
+    const std::vector<Gram> grams = GramsOf(Utf8(text));
     ASSERT_TRUE(std::is_sorted(grams.begin(), grams.end()));
     const size_t begin = random() % (text.size() + 1);
     const std::u32string words = text.substr(begin, random() % 8);
-    const std::vector<Gram> wanted = GramsToFind(utf8(words));
+    const std::vector<Gram> wanted = GramsToFind(Utf8(words));
     ASSERT_EQ(wanted.empty(), words.empty());
     ASSERT_TRUE(std::includes(grams.begin(), grams.end(), wanted.begin(), wanted.end()))
-        << utf8(text) << " / " << utf8(words);
+        << Utf8(text) << " / " << Utf8(words);
   }
 }
 

@@ -20,6 +20,7 @@
 #include "audit/ledger.h"
 #include "audit/reader.h"
 #include "tests/audit/scratch.h"
+#include "tests/code_points.h"
 
 namespace weir::audit {
 namespace {
@@ -49,14 +50,13 @@ uint64_t Mix(uint64_t i) {
 // About 120 characters of the 2,000 most frequent ones, the frequent ones more often.
 std::string TextOf(uint64_t i) {
   std::string text = "{\"model\":\"qwen-plus\",\"messages\":[{\"role\":\"user\",\"content\":\"";
+  std::u32string characters;
   for (uint64_t k = 0; k < 120; ++k) {
     const uint64_t random = Mix(i * 1'000 + k);
     const uint64_t rank = (random % 2'000) * (random / 2'000 % 1'000) / 1'000;
-    const auto c = static_cast<uint32_t>(0x4E00 + rank * 7);
-    text += static_cast<char>(0xE0 | (c >> 12));
-    text += static_cast<char>(0x80 | (c >> 6 & 0x3F));
-    text += static_cast<char>(0x80 | (c & 0x3F));
+    characters += static_cast<char32_t>(0x4E00 + rank * 7);
   }
+  text += Utf8(characters);
   if (i % 50'000 == 0) text += "龘驫羴麤";
   return text + " weir " + std::to_string(i) + "\"}]}";
 }

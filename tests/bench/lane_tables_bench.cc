@@ -5,10 +5,10 @@
 #include <benchmark/benchmark.h>
 
 #include "rules/decoded_text.h"
-#include "rules/lane_text.h"
 #include "rules/numeral_table.h"
 #include "rules/pinyin_table.h"
 #include "rules/shape_table.h"
+#include "tests/code_points.h"
 
 namespace weir::rules {
 namespace {
@@ -28,16 +28,6 @@ std::string English() {
 }
 std::string Encoded() {
   return Repeat("看&#36172;博%E8%B5%8C\\u535a网5Zyo57q/6LWM5Zy6。", 1 << 16);
-}
-
-std::u32string CodePoints(std::string_view text) {
-  std::u32string code_points;
-  for (size_t at = 0; at < text.size();) {
-    const Decoded c = DecodeAt(text, at);
-    code_points += c.c;
-    at += c.length;
-  }
-  return code_points;
 }
 
 void FindEncodedIn(benchmark::State& state, const std::string& text) {
