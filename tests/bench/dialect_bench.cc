@@ -2,7 +2,6 @@
 // of a streamed answer (parsed, judged, written anew). The rules are those of tests/gateway/data,
 // few, so that the figures are the dialect's own.
 #include <cstdlib>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,32 +9,13 @@
 
 #include "gateway/dialect.h"
 #include "gateway/json.h"
-#include "policy/bundle.h"
 #include "policy/judge.h"
+#include "tests/gateway/test_bundle.h"
 
 namespace weir::gateway {
 namespace {
 
 constexpr Dialect kDialect = Dialect::kOpenAiChat;
-
-const policy::Bundle& TestBundle() {
-  static const std::shared_ptr<const policy::Bundle> bundle = [] {
-    policy::BundleSources sources;
-    sources.pack_paths = {WEIR_SOURCE_DIR "/tests/gateway/data/pack.yaml"};
-    sources.profile_paths = {WEIR_SOURCE_DIR "/tests/gateway/data/profile.yaml"};
-    std::vector<rules::Problem> problems;
-    auto loaded = policy::Bundle::Load(sources, problems);
-    if (loaded == nullptr) std::abort();
-    return loaded;
-  }();
-  return *bundle;
-}
-
-policy::Subject TestSubject() {
-  policy::Subject subject;
-  subject.profile = TestBundle().FindProfile("test");
-  return subject;
-}
 
 // About 1 KB: a system prompt, some turns, a tool.
 std::string Request() {
@@ -76,9 +56,8 @@ void JudgeWholeAnswer(benchmark::State& state) {
       R"("message":{"role":"assistant","content":")" +
       text +
       R"("},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}})";
-  const policy::Subject subject = TestSubject();
   for (auto _ : state) {
-    policy::Judge judge(TestBundle(), subject, rules::Direction::kAnswer);
+    policy::Judge judge(TestBundle(), TestSubject(), rules::Direction::kAnswer);
     benchmark::DoNotOptimize(JudgeAnswer(kDialect, answer, *request, judge, JsonLimits{}));
   }
 }
@@ -92,8 +71,7 @@ void StreamedEvent(benchmark::State& state) {
       "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"qwen-"
       "plus\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"桂花飘香，天高气爽\"},"
       "\"logprobs\":null,\"finish_reason\":null}]}\n\n";
-  const policy::Subject subject = TestSubject();
-  policy::Judge judge(TestBundle(), subject, rules::Direction::kAnswer);
+  policy::Judge judge(TestBundle(), TestSubject(), rules::Direction::kAnswer);
   AnswerStream::Options options;
   options.head.id = "chatcmpl-1";
   options.head.model = "qwen-plus";

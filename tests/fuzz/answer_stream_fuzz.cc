@@ -2,7 +2,6 @@
 // end, no blocked word is in the text of one, and the transport's cuts change nothing.
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,9 +9,9 @@
 #include "gateway/dialect.h"
 #include "gateway/json.h"
 #include "gateway/sse.h"
-#include "policy/bundle.h"
 #include "policy/judge.h"
 #include "rules/check.h"
+#include "tests/gateway/test_bundle.h"
 
 namespace weir::gateway {
 namespace {
@@ -21,24 +20,9 @@ constexpr std::string_view kRequest =
     R"({"model":"m","n":2,"stream":true,"stream_options":{"include_usage":true},)"
     R"("messages":[{"role":"user","content":"hi"}]})";
 
-const policy::Bundle& TestBundle() {
-  static const std::shared_ptr<const policy::Bundle> bundle = [] {
-    policy::BundleSources sources;
-    sources.pack_paths = {WEIR_SOURCE_DIR "/tests/gateway/data/pack.yaml"};
-    sources.profile_paths = {WEIR_SOURCE_DIR "/tests/gateway/data/profile.yaml"};
-    std::vector<rules::Problem> problems;
-    auto loaded = policy::Bundle::Load(sources, problems);
-    WEIR_CHECK(loaded != nullptr);
-    return loaded;
-  }();
-  return *bundle;
-}
-
 std::string Play(std::string_view stream, size_t piece_bytes) {
   static const auto request = DecodeRequest(Dialect::kOpenAiChat, kRequest, JsonLimits{});
-  policy::Subject subject;
-  subject.profile = TestBundle().FindProfile("test");
-  policy::Judge judge(TestBundle(), subject, rules::Direction::kAnswer);
+  policy::Judge judge(TestBundle(), TestSubject(), rules::Direction::kAnswer);
   AnswerStream::Options options;
   options.head.id = "own";
   options.head.model = "m";

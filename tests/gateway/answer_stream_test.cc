@@ -16,6 +16,7 @@
 #include "gateway/json.h"
 #include "gateway/sse.h"
 #include "tests/gateway/judging.h"
+#include "tests/seed.h"
 
 namespace weir::gateway {
 namespace {

@@ -9,6 +9,7 @@
 
 #include "gateway/json.h"
 #include "tests/gateway/judging.h"
+#include "tests/seed.h"
 
 namespace weir::gateway {
 namespace {

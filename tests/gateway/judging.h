@@ -1,52 +1,20 @@
 // What tests of a dialect judge with: the bundle of tests/gateway/data, and cases from a file.
 #pragma once
 
-#include <cstdint>
-#include <cstdlib>
 #include <fstream>
-#include <iostream>
-#include <memory>
-#include <random>
-#include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "gateway/dialect.h"
-#include "policy/bundle.h"
-#include "policy/judge.h"
-#include "tests/seed.h"
+#include "tests/gateway/test_bundle.h"
 
 namespace weir::gateway {
 
 inline std::string TestFile(std::string_view path) {
   return std::string(WEIR_SOURCE_DIR) + "/tests/" + std::string(path);
-}
-
-// Loaded once per program.
-inline const policy::Bundle& TestBundle() {
-  static const std::shared_ptr<const policy::Bundle> bundle = [] {
-    policy::BundleSources sources;
-    sources.pack_paths = {TestFile("gateway/data/pack.yaml")};
-    sources.profile_paths = {TestFile("gateway/data/profile.yaml")};
-    std::vector<rules::Problem> problems;
-    auto loaded = policy::Bundle::Load(sources, problems);
-    for (const rules::Problem& problem : problems) std::cerr << problem.ToString() << "\n";
-    if (loaded == nullptr) std::abort();
-    return loaded;
-  }();
-  return *bundle;
-}
-
-inline const policy::Subject& TestSubject() {
-  static const policy::Subject subject = [] {
-    policy::Subject made;
-    made.profile = TestBundle().FindProfile("test");
-    return made;
-  }();
-  return subject;
 }
 
 // A file of cases. A case begins with "=== name"; its sections with "--- title"; lines that begin
