@@ -7,6 +7,7 @@
 #include <absl/container/inlined_vector.h>
 
 #include "rules/lane_text.h"
+#include "rules/ordinary_words.h"
 #include "rules/pinyin_table.h"
 #include "rules/scanner.h"
 #include "rules/shape_table.h"
@@ -29,6 +30,9 @@ bool IsDigit(char32_t c) {
 bool IsTone(char32_t c) {
   return c >= '0' && c <= '5';
 }
+
+// Words of so many characters are soon like something ordinary.
+constexpr size_t kShortWord = 4;
 
 // Separators that ordinary text has between words and syllables; others inside one break it up.
 bool PartsWords(char32_t c) {
@@ -387,6 +391,23 @@ bool SameStates(const States& a, const States& b) {
 }
 
 }  // namespace
+
+bool MayStandFor(std::u32string_view word, size_t at, char32_t c, char32_t before) {
+  if (!LookAlike(word[at], c)) return false;
+  if (word.size() > kShortWord) return true;
+  if ((at > 0 && (IsOrdinaryWord(word[at - 1], c) || IsOrdinaryWord(before, c))) ||
+      (at + 1 < word.size() && IsOrdinaryWord(c, word[at + 1]))) {
+    return false;
+  }
+  if (word.size() == kShortWord) return true;
+  if (!CloselyAlike(word[at], c)) return false;
+  const std::u32string_view rest = at == 0 ? word.substr(1) : word.substr(0, word.size() - 1);
+  if (rest.size() < 2) {
+    return !IsFrequentCharacter(c) && (rest.empty() || !IsFrequentCharacter(rest[0]));
+  }
+  const bool at_edge = at == 0 || at + 1 == word.size();
+  return !at_edge || !IsFrequentCharacter(c) || !IsOrdinaryWord(rest[0], rest[1]);
+}
 
 WordIndex::Confirmed ConfirmDisguise(Lane lane, const Word& word, const OriginalText& text,
                                      const DisguisePlace& place) {

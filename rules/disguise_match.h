@@ -41,6 +41,18 @@ struct DisguisePlace {
   static constexpr uint64_t kNoEnd = ~uint64_t{0};
 };
 
+// To the eye: whether `c`, which is not word[at], may stand there as a look-alike, `before` being
+// what stands for the character before, 0 where that is parts or `at` is the first. Not everything
+// that looks like a word is one in disguise (人性化 for 个性化): a disguise is what nobody writes
+// by himself. Of five characters and more nobody does; of four and fewer none may make up an
+// ordinary word with the one beside it in the word or before it in the text; of three and fewer
+// only what looks closely alike counts, and no frequent character may stand at the edge of what is
+// ordinary without it: another word of two characters, or a single one that is frequent too.
+//
+// At least one character of the word must be its own besides, or be parts. So what may begin a
+// disguise always goes on with the word's own characters to become one.
+bool MayStandFor(std::u32string_view word, size_t at, char32_t c, char32_t before = 0);
+
 // Reads `word` at a place that the symbols of `lane` make likely. A match ends at the place's last
 // character, or at a repeat of it.
 WordIndex::Confirmed ConfirmDisguise(Lane lane, const Word& word, const OriginalText& text,

@@ -1,8 +1,9 @@
 #include "rules/ordinary_words.h"
 
 #include <algorithm>
-
-#include "rules/word_hash.h"
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
 
 namespace weir::rules {
 namespace {
@@ -11,10 +12,12 @@ namespace {
 
 }  // namespace
 
-bool IsOrdinaryWord(std::u32string_view text) {
-  if (text.size() < 2 || text.size() > kOrdinaryWordMax) return false;
-  return ForEachWordBit(
-      text, [](uint32_t bit) { return ((kOrdinaryWordBits[bit / 32] >> (bit % 32)) & 1U) != 0; });
+bool IsOrdinaryWord(char32_t first, char32_t second) {
+  const auto* const found = std::ranges::lower_bound(kWordFirsts, first);
+  if (found == std::end(kWordFirsts) || *found != first) return false;
+  const auto place = static_cast<size_t>(found - std::begin(kWordFirsts));
+  return std::binary_search(kWordSeconds + kWordStarts[place],
+                            kWordSeconds + kWordStarts[place + 1], second);
 }
 
 bool IsFrequentCharacter(char32_t c) {

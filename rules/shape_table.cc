@@ -79,6 +79,14 @@ bool LookAlike(char32_t wanted, char32_t c) {
   return std::ranges::binary_search(LookAlikesOf(wanted), c);
 }
 
+bool CloselyAlike(char32_t wanted, char32_t c) {
+  const std::span<const char16_t> others = LookAlikesOf(wanted);
+  const auto found = std::ranges::lower_bound(others, c);
+  if (found == others.end() || *found != c) return false;
+  const auto place = static_cast<size_t>(&*found - kAlikes);
+  return ((kCloseBits[place / 32] >> (place % 32)) & 1U) != 0;
+}
+
 uint16_t LooksClass(char32_t c) {
   const size_t place = PlaceOfAlike(c);
   return place == kNoPlace ? 0 : kAlikeLooks[place];

@@ -19,7 +19,7 @@
 // one line of rules/data/same_parts.tsv that have no split are one in the lane (己 已 巳, 水 氵);
 // those that have one keep it and become forms of each other. Others are taken for one another
 // though their elements differ (睹 and 堵 for 赌): look-alikes, of which a character of a word has
-// some 15.
+// some 22.
 //
 // Splits and elements are ours: rules/data/shape_splits.tsv (5,400 splits of 5,300 characters,
 // 1,880 of the 2,500 most common) and rules/data/same_parts.tsv. A split is there when its parts
@@ -52,10 +52,12 @@ bool IsOrdinarySplit(char32_t c, std::u32string_view parts);
 std::span<const char16_t> LookAlikesOf(char32_t c);
 // Whether `c` is taken for `wanted`: symmetric, and false of a character and itself.
 bool LookAlike(char32_t wanted, char32_t c);
+// Whether they look alike and are hard to tell apart.
+bool CloselyAlike(char32_t wanted, char32_t c);
 
-// Which of some hundred classes of characters it is in that look alike, at most 12 in each; 0 for
-// one without look-alikes. A character and its look-alikes are in few classes, not in one: an index
-// asks for these classes first.
+// Which of some hundred classes of characters it is in that look alike, of which each has at most
+// 12 common ones; 0 for one without look-alikes. A character and its look-alikes are in few
+// classes, not in one: an index asks for these classes first.
 uint16_t LooksClass(char32_t c);
 
 }  // namespace weir::rules

@@ -25,6 +25,8 @@ namespace {
 
 constexpr uint32_t kCodePointCount = 0x110000;
 constexpr uint32_t kPageSize = 256;
+// No look-alikes beyond it can be had from an input method.
+constexpr uint32_t kLookAlikeMax = 0xFFFF;
 
 using Text = Likeness::Text;
 
@@ -75,9 +77,9 @@ class Shapes {
   std::vector<Text> classes_;
   std::set<std::pair<uint32_t, Text>> ordinary_;
   std::map<uint32_t, Text> elements_;
-  std::map<uint32_t, std::set<Text>> forms_;  // others than its own elements
-  std::vector<Text> look_alikes_;             // any of a list for any other
-  std::map<uint32_t, std::set<uint32_t>> alike_;
+  std::map<uint32_t, std::set<Text>> forms_;            // others than its own elements
+  std::vector<Text> look_alikes_;                       // any of a list for any other
+  std::map<uint32_t, std::map<uint32_t, bool>> alike_;  // to each: whether closely
   std::map<uint32_t, uint16_t> looks_;
 };
 
@@ -199,20 +201,29 @@ bool Shapes::Expand() {
 }
 
 void Shapes::AddLookAlikes(const Likeness& likeness) {
-  const auto add = [&](uint32_t a, uint32_t b) {
-    if (a == b) return;
-    alike_[a].insert(b);
-    alike_[b].insert(a);
+  const auto add = [&](uint32_t a, uint32_t b, bool close) {
+    if (a == b || std::max(a, b) > kLookAlikeMax) return;
+    bool& one = alike_[a][b];
+    bool& other = alike_[b][a];
+    one = other = one || close;
   };
   std::map<uint32_t, Text> parts;  // as they are drawn: 讠 is not 言
   for (const auto& [c, splits] : splits_) AppendParts(c, parts[c]);
-  for (const auto& [a, b] : likeness.Find(parts)) add(a, b);
-  for (const Text& line : look_alikes_) {
+  for (const auto& [a, b, close] : likeness.Find(parts)) add(a, b, close);
+  std::map<Text, Text> same;
+  for (const auto& [c, elements] : elements_) same[elements].push_back(c);
+  std::vector<Text> lines = look_alikes_;
+  for (const auto& [elements, characters] : same) lines.push_back(characters);
+  for (const Text& line : lines) {
     for (const uint32_t a : line) {
-      for (const uint32_t b : line) add(a, b);
+      for (const uint32_t b : line) add(a, b, true);
     }
   }
-  looks_ = LooksClasses(alike_, [&](uint32_t c) { return likeness.Weight(c); });
+  std::map<uint32_t, std::set<uint32_t>> alike;
+  for (const auto& [c, others] : alike_) {
+    for (const auto& [other, close] : others) alike[c].insert(other);
+  }
+  looks_ = LooksClasses(alike, [&](uint32_t c) { return likeness.Weight(c); });
 }
 
 void WriteNumbers(std::ostream& out, const char* type, const char* name, const Text& values) {
@@ -258,15 +269,21 @@ void Shapes::Write(std::ostream& out) const {
   Text starts = {0};
   Text looks;
   Text look_alikes;
+  Text close_bits;
   for (const auto& [c, others] : alike_) {
     characters.push_back(c);
     looks.push_back(looks_.at(c));
-    look_alikes.insert(look_alikes.end(), others.begin(), others.end());
+    for (const auto& [other, close] : others) {
+      if (look_alikes.size() % 32 == 0) close_bits.push_back(0);
+      if (close) close_bits.back() |= 1U << (look_alikes.size() % 32);
+      look_alikes.push_back(other);
+    }
     starts.push_back(static_cast<uint32_t>(look_alikes.size()));
   }
   WriteNumbers(out, "char16_t", "kAlikeCharacters", characters);
   WriteNumbers(out, "uint32_t", "kAlikeStarts", starts);
   WriteNumbers(out, "char16_t", "kAlikes", look_alikes);
+  WriteNumbers(out, "uint32_t", "kCloseBits", close_bits);
   WriteNumbers(out, "uint16_t", "kAlikeLooks", looks);
   WriteNumbers(out, "char32_t", "kShapeLists", lists);
   WriteNumbers(out, "uint16_t", "kShapePageOf", page_of);

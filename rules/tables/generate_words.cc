@@ -1,12 +1,12 @@
-// Writes words_data.inc: what words ordinary Chinese text is made of, from the dictionary that ICU
-// parts text with, as far as they are written in simplified characters, as the fold lane is (kTGH
-// of Unihan), and which characters it has most (kHanyuPinlu). Runs at build time.
+// Writes words_data.inc: the words of two characters that ordinary Chinese text is made of, from
+// the dictionary that ICU parts text with, as far as they are written in simplified characters, as
+// the fold lane is (kTGH of Unihan), and which characters it has most (kHanyuPinlu). Runs at build
+// time.
 //
 //   bzip2 -dc Unihan_Readings.txt.bz2 Unihan_OtherMappings.txt.bz2 | generate_words OUTPUT
 //
 // ICU has its dictionary as a trie of UTF-16 strings behind a header of eight numbers, of which the
 // first says where the trie begins: "Dict", version 1.
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -15,7 +15,6 @@
 #include <map>
 #include <set>
 #include <string>
-#include <vector>
 
 #include <absl/strings/numbers.h>
 #include <unicode/ucharstrie.h>
@@ -23,18 +22,22 @@
 #include <unicode/unistr.h>
 #include <unicode/uversion.h>
 
-#include "rules/word_hash.h"
-
 namespace weir::rules {
 namespace {
 
 // Far fewer mean that the input is not what it should be.
-constexpr size_t kWordsMin = 50000;
+constexpr size_t kWordsMin = 30000;
 constexpr size_t kCountedMin = 3000;
 constexpr size_t kSimplifiedMin = 8000;
 
 // ICU has for each word how improbable it is, from 40 (的) on. Dearer ones are hardly ever seen.
 constexpr int kCostMax = 200;
+
+// Of a character in the 1.8 million of the frequency dictionary that kHanyuPinlu counts.
+constexpr int kFrequentMin = 500;
+
+// Second characters, by first.
+using Words = std::map<char16_t, std::set<char16_t>>;
 
 struct Characters {
   std::map<uint32_t, int> occurrences;
@@ -52,7 +55,7 @@ int Occurrences(const std::string& readings) {
   return all;
 }
 
-bool AddWords(const std::set<uint32_t>& simplified, std::vector<uint32_t>& bits) {
+bool ReadWords(const std::set<uint32_t>& simplified, Words& words) {
   UErrorCode error = U_ZERO_ERROR;
   const std::string package = "icudt" U_ICU_VERSION_SHORT "l-brkitr";
   UDataMemory* const data = udata_open(package.c_str(), "dict", "cjdict", &error);
@@ -68,29 +71,20 @@ bool AddWords(const std::set<uint32_t>& simplified, std::vector<uint32_t>& bits)
     const char* const bytes = static_cast<const char*>(udata_getMemory(data));
     int32_t offset = 0;
     std::memcpy(&offset, bytes, sizeof(offset));
-    icu::UCharsTrie::Iterator words(reinterpret_cast<const char16_t*>(bytes + offset), 0, error);
-    while (words.next(error)) {
-      const icu::UnicodeString& word = words.getString();
-      const int32_t size = word.countChar32();
-      if (size != word.length() || size < 2 || size > static_cast<int32_t>(kOrdinaryWordMax)) {
-        continue;
-      }
-      if (words.getValue() > kCostMax) continue;
-      std::u32string characters;
-      for (int32_t i = 0; i < size; ++i) characters += static_cast<char32_t>(word.charAt(i));
-      if (!std::ranges::all_of(characters, [&](char32_t c) { return simplified.contains(c); })) {
-        continue;
-      }
-      ForEachWordBit(characters, [&](uint32_t bit) {
-        bits[bit / 32] |= 1U << (bit % 32);
-        return true;
-      });
+    icu::UCharsTrie::Iterator found(reinterpret_cast<const char16_t*>(bytes + offset), 0, error);
+    while (found.next(error)) {
+      const icu::UnicodeString& word = found.getString();
+      if (word.length() != 2 || found.getValue() > kCostMax) continue;
+      if (!simplified.contains(word[0]) || !simplified.contains(word[1])) continue;
+      words[word[0]].insert(word[1]);
       ++count;
     }
   }
   udata_close(data);
   if (count >= kWordsMin) return true;
-  std::cerr << "ICU's dictionary has " << count << " Chinese words; it should have more\n";
+  std::cerr << "ICU's dictionary has " << count
+            << " Chinese words of two characters; it should have "
+            << "more\n";
   return false;
 }
 
@@ -115,11 +109,18 @@ int Write(const char* file) {
               << simplified.size() << " simplified ones; it should have more\n";
     return 1;
   }
-  std::vector<uint32_t> bits(kWordBits / 32);
-  if (!AddWords(simplified, bits)) return 1;
+  Words words;
+  if (!ReadWords(simplified, words)) return 1;
   std::ofstream out(file);
-  out << "constexpr uint32_t kOrdinaryWordBits[] = {";
-  for (const uint32_t word : bits) out << word << ',';
+  out << "constexpr char16_t kWordFirsts[] = {";
+  for (const auto& [first, seconds] : words) out << unsigned{first} << ',';
+  out << "};\nconstexpr uint32_t kWordStarts[] = {0,";
+  size_t end = 0;
+  for (const auto& [first, seconds] : words) out << (end += seconds.size()) << ',';
+  out << "};\nconstexpr char16_t kWordSeconds[] = {";
+  for (const auto& [first, seconds] : words) {
+    for (const char16_t second : seconds) out << unsigned{second} << ',';
+  }
   out << "};\nconstexpr char16_t kFrequentCharacters[] = {";
   for (const auto& [c, count] : occurrences) {
     if (count >= kFrequentMin && c < 0x10000) out << c << ',';

@@ -6,12 +6,15 @@
 
 #include <absl/strings/numbers.h>
 
+#include "rules/tables/looks_classes.h"
+
 namespace weir::rules {
 namespace {
 
 // Pairs with at least this score look alike. Higher, and common confusions are missed; lower, and
 // characters that nobody confuses are alike: rules/README.md has what both cost.
-constexpr int kScoreMin = 700;
+constexpr int kScoreMin = 680;
+constexpr int kCloseScoreMin = 850;
 
 // The table of 2013 is ordered by use: 3,500 characters of the first grade, 3,000 of the second.
 constexpr int kCommonMax = 3500;
@@ -116,27 +119,40 @@ int Likeness::Score(const Character& a, const Character& b) const {
     }
   }
   const Use rarer = std::max(a.use, b.use);
-  score -= rarer == Use::kCommon ? 0 : rarer == Use::kKnown ? 300 : 500;
+  score -= rarer == Use::kCommon ? 0 : rarer == Use::kKnown ? 200 : 300;
   const int parts = 2 * SharedStrokes(a, b);
   const int all = a.element_strokes + b.element_strokes;
   // A character without parts can share none, which says little.
   score += a.parted && b.parted ? 970 * parts / all : 260 + 570 * parts / all;
-  return score;
+  if (score < kScoreMin) return score;
+  constexpr int kLacksPart = 100;
+  return score - (IsPartOf(a, b) || IsPartOf(b, a) ? kLacksPart : 0);
 }
 
 int Likeness::Weight(uint32_t c) const {
-  constexpr int kCommonWeight = 8;
   const auto found = characters_.find(c);
   return found != characters_.end() && found->second.use == Use::kCommon ? kCommonWeight : 1;
 }
 
-// What lacks a part is not taken for the whole: 者 for 赌.
 bool Likeness::IsPartOf(const Character& part, const Character& whole) {
   return part.elements.size() < whole.elements.size() &&
          !std::ranges::search(whole.elements, part.elements).empty();
 }
 
-Likeness::Pairs Likeness::Find(const std::map<uint32_t, Text>& elements) const {
+void Likeness::FindVariants(std::vector<Pair>& pairs) const {
+  for (const auto& [c, character] : characters_) {
+    if (c >= kCodePointMax) continue;
+    for (const uint32_t variant : character.variants) {
+      const auto other = characters_.find(variant);
+      if (variant >= kCodePointMax || variant == c || other == characters_.end()) continue;
+      if (std::min(character.use, other->second.use) <= Use::kKnown) {
+        pairs.push_back({std::min(c, variant), std::max(c, variant), true});
+      }
+    }
+  }
+}
+
+std::vector<Likeness::Pair> Likeness::Find(const std::map<uint32_t, Text>& elements) const {
   std::vector<Character> used;
   for (const auto& [c, character] : characters_) {
     if (character.use == Use::kNone || character.strokes == 0 || c >= kCodePointMax) continue;
@@ -150,24 +166,12 @@ Likeness::Pairs Likeness::Find(const std::map<uint32_t, Text>& elements) const {
       one.element_bits |= uint64_t{1} << ((element * 0x9E3779B1U) >> 26);
     }
   }
-  Pairs pairs;
-  for (const auto& [c, character] : characters_) {
-    if (c >= kCodePointMax) continue;
-    for (const uint32_t variant : character.variants) {
-      const auto other = characters_.find(variant);
-      if (variant >= kCodePointMax || other == characters_.end()) continue;
-      if (std::min(character.use, other->second.use) <= Use::kKnown) {
-        pairs.emplace_back(std::min(c, variant), std::max(c, variant));
-      }
-    }
-  }
+  std::vector<Pair> pairs;
+  FindVariants(pairs);
   for (size_t i = 0; i < used.size(); ++i) {
     for (size_t j = i + 1; j < used.size(); ++j) {
-      if (Score(used[i], used[j]) < kScoreMin || IsPartOf(used[i], used[j]) ||
-          IsPartOf(used[j], used[i])) {
-        continue;
-      }
-      pairs.emplace_back(used[i].c, used[j].c);
+      const int score = Score(used[i], used[j]);
+      if (score >= kScoreMin) pairs.push_back({used[i].c, used[j].c, score >= kCloseScoreMin});
     }
   }
   return pairs;

@@ -7,6 +7,8 @@
 // characters counts for more: people write what an input method offers first. Characters that no
 // common character set has (GB 2312, the table of 2013) are left out.
 //
+// A character that another one is made of looks like it when little is added (采 彩).
+//
 // The likeness is a weighted sum. Its weights were fitted, by logistic regression, to pairs that
 // schoolbooks tell apart against pairs drawn at random, and rounded.
 #pragma once
@@ -15,7 +17,6 @@
 #include <istream>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace weir::rules {
@@ -23,17 +24,21 @@ namespace weir::rules {
 class Likeness {
  public:
   using Text = std::vector<uint32_t>;
-  using Pairs = std::vector<std::pair<uint32_t, uint32_t>>;
+  struct Pair {
+    uint32_t a = 0;  // the smaller one
+    uint32_t b = 0;
+    bool close = false;  // hard to tell apart
+  };
 
   // Reads lines of Unihan's files (kCangjie, kFourCornerCode, kTotalStrokes, kTGH, kGB0). False
   // when they are not what they should be, said on stderr.
   bool ReadUnihan(std::istream& in);
 
-  // Every pair that looks alike, the smaller code point first. `elements`: what each character that
-  // has parts is made of, down to the last.
-  Pairs Find(const std::map<uint32_t, Text>& elements) const;
+  // Every pair that looks alike, each once or more often. `elements`: what each character that has
+  // parts is made of, down to the last.
+  std::vector<Pair> Find(const std::map<uint32_t, Text>& elements) const;
 
-  // How much more than a rare character `c` is met with in words.
+  // How often `c` is met, as looks_classes.h counts.
   int Weight(uint32_t c) const;
 
  private:
@@ -55,6 +60,7 @@ class Likeness {
   int StrokesOf(uint32_t c) const;
   int SharedStrokes(const Character& a, const Character& b) const;
   int Score(const Character& a, const Character& b) const;
+  void FindVariants(std::vector<Pair>& pairs) const;
   static bool IsPartOf(const Character& part, const Character& whole);
 
   std::map<uint32_t, Character> characters_;

@@ -20,6 +20,7 @@ class Partition {
       const auto own = static_cast<uint32_t>(place.size());
       place.emplace(c, own);
       weights_.push_back(weight(c));
+      class_weights_.push_back(weight(c));
       classes_.push_back({own});
     }
     for (const auto& [c, others] : alike) {
@@ -41,6 +42,7 @@ class Partition {
       touched[a] = touched[b] = true;
       classes_[a].insert(classes_[a].end(), classes_[b].begin(), classes_[b].end());
       classes_[b].clear();
+      class_weights_[a] += class_weights_[b];
       absorbed_[b] = a;
     }
     for (std::set<uint32_t>& near : near_) {
@@ -77,7 +79,7 @@ class Partition {
     for (size_t c = 0; c < near_.size(); ++c) {
       for (auto a = near_[c].begin(); a != near_[c].end(); ++a) {
         for (auto b = std::next(a); b != near_[c].end(); ++b) {
-          if (classes_[*a].size() + classes_[*b].size() > kLooksClassMax) continue;
+          if (class_weights_[*a] + class_weights_[*b] > kLooksClassWeightMax) continue;
           both[uint64_t{*a} << 32 | *b] += weights_[c];
         }
       }
@@ -96,7 +98,8 @@ class Partition {
   std::vector<int> weights_;                    // by place of a character
   std::vector<std::set<uint32_t>> near_;        // the classes of it and of its look-alikes
   std::vector<std::vector<uint32_t>> classes_;  // the characters' places; empty: absorbed
-  std::map<uint32_t, uint32_t> absorbed_;       // class -> the one it is now part of
+  std::vector<int> class_weights_;
+  std::map<uint32_t, uint32_t> absorbed_;  // class -> the one it is now part of
 };
 
 }  // namespace

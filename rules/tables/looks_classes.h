@@ -14,10 +14,13 @@
 
 namespace weir::rules {
 
-inline constexpr size_t kLooksClassMax = 12;  // characters
+// A class has 12 common characters at most, or as many more of rare ones, which a text hardly has.
+inline constexpr int kCommonWeight = 8;
+inline constexpr int kLooksClassWeightMax = 12 * kCommonWeight;
 
-// The class of every character of `alike`, which must be symmetric, from 1 on. `weight`: how much
-// it matters that the look-alikes of a character are in few classes.
+// The class of every character of `alike`, which must be symmetric, from 1 on. `weight`: how often
+// a character is met, from 1 to kCommonWeight: that the look-alikes of common ones are in few
+// classes matters most.
 std::map<uint32_t, uint16_t> LooksClasses(const std::map<uint32_t, std::set<uint32_t>>& alike,
                                           const std::function<int(uint32_t)>& weight);
 
