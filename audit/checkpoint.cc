@@ -10,6 +10,7 @@
 #include <absl/strings/escaping.h>
 #include <openssl/evp.h>
 
+#include "audit/big_endian.h"
 #include "audit/concat.h"
 
 namespace weir::audit {
@@ -71,13 +72,7 @@ absl::StatusOr<uint32_t> KeyId(std::string_view name, SignatureAlgorithm algorit
   if (EVP_Digest(text.data(), text.size(), digest, &length, EVP_sha256(), nullptr) != 1) {
     return absl::InternalError("OpenSSL cannot compute a SHA-256 digest");
   }
-  return (uint32_t{digest[0]} << 24) | (uint32_t{digest[1]} << 16) | (uint32_t{digest[2]} << 8) |
-         digest[3];
-}
-
-std::string KeyIdBytes(uint32_t id) {
-  return {static_cast<char>(id >> 24), static_cast<char>(id >> 16), static_cast<char>(id >> 8),
-          static_cast<char>(id)};
+  return ReadBigEndian<uint32_t>({reinterpret_cast<const char*>(digest), length});
 }
 
 // What a witness signs (c2sp.org/tlog-cosignature).
@@ -85,9 +80,10 @@ std::string CosignedMessage(std::string_view text, uint64_t time_s) {
   return Concat("cosignature/v1\ntime ", time_s, "\n", text);
 }
 
-std::string BigEndian(uint64_t value) {
+template <typename Integer>
+std::string BigEndian(Integer value) {
   std::string bytes;
-  for (int shift = 56; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
+  AppendBigEndian(value, bytes);
   return bytes;
 }
 
@@ -175,7 +171,7 @@ absl::StatusOr<Checkpoint> Checkpoint::Parse(std::string_view text) {
 }
 
 std::string NoteSignature::ToString() const {
-  return Concat(kSignaturePrefix, name, " ", absl::Base64Escape(Concat(KeyIdBytes(key_id), bytes)),
+  return Concat(kSignaturePrefix, name, " ", absl::Base64Escape(Concat(BigEndian(key_id), bytes)),
                 "\n");
 }
 
@@ -195,9 +191,7 @@ absl::StatusOr<std::vector<NoteSignature>> ParseSignatureLines(std::string_view 
     if (!IsName(signature.name) || !bytes || bytes->size() <= kKeyIdBytes) {
       return Malformed("a signature line is no name and base64");
     }
-    for (size_t i = 0; i < kKeyIdBytes; ++i) {
-      signature.key_id = (signature.key_id << 8) | static_cast<unsigned char>((*bytes)[i]);
-    }
+    signature.key_id = ReadBigEndian<uint32_t>(*bytes);
     signature.bytes = bytes->substr(kKeyIdBytes);
     signatures.push_back(std::move(signature));
   }
@@ -319,10 +313,7 @@ absl::StatusOr<bool> VerifierKey::Signed(const SignedNote& note) const {
     std::string_view signature = line.bytes;
     std::string message = note.text;
     if (is_witness()) {
-      uint64_t time_s = 0;
-      for (const char byte : signature.substr(0, kTimeBytes)) {
-        time_s = (time_s << 8) | static_cast<unsigned char>(byte);
-      }
+      const auto time_s = ReadBigEndian<uint64_t>(signature);
       signature.remove_prefix(std::min(kTimeBytes, signature.size()));
       message = CosignedMessage(note.text, time_s);
     }

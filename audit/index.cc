@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "audit/big_endian.h"
 #include "audit/concat.h"
 #include "audit/varint.h"
 
@@ -57,18 +58,6 @@ bool IsIn(std::string_view key, const std::string_view (&keys)[kCount]) {
 absl::Status Damaged(uint64_t segment) {
   return absl::DataLossError(
       Concat("the index of segment ", segment, " is damaged: run `weir audit verify`"));
-}
-
-void AppendTerm(Term term, std::string& out) {
-  for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(term >> shift);
-}
-
-Term ReadTerm(std::string_view bytes) {
-  Term term = 0;
-  for (size_t i = 0; i < sizeof term; ++i) {
-    term = (term << 8) | static_cast<unsigned char>(bytes[i]);
-  }
-  return term;
 }
 
 }  // namespace
@@ -154,10 +143,10 @@ std::vector<IndexPage> SegmentBuilder::Finish() {
       }
     }
     if (pages.size() == 1 || pages.back().bytes.size() + postings.size() + 12 > kPageBytes) {
-      AppendTerm(begin->term, pages.front().bytes);
+      AppendBigEndian(begin->term, pages.front().bytes);
       pages.push_back({.id = IndexPageId(segment, pages.size()), .bytes = {}});
     }
-    AppendTerm(begin->term, pages.back().bytes);
+    AppendBigEndian(begin->term, pages.back().bytes);
     AppendVarint(postings.size(), pages.back().bytes);
     pages.back().bytes += postings;
     begin = end;
@@ -305,7 +294,8 @@ absl::Status SegmentReader::Read(uint64_t segment, Term term, Postings& postings
   uint64_t page = 0;
   for (uint64_t below = directory->size() / sizeof(Term); below > 0;) {
     const uint64_t half = below / 2;
-    if (ReadTerm(std::string_view(*directory).substr((page + half) * sizeof(Term))) <= term) {
+    if (ReadBigEndian<Term>(std::string_view(*directory).substr((page + half) * sizeof(Term))) <=
+        term) {
       page += half + 1;
       below -= half + 1;
     } else {
@@ -317,7 +307,7 @@ absl::Status SegmentReader::Read(uint64_t segment, Term term, Postings& postings
   if (!bytes.ok()) return bytes.status();
   std::string_view rest = *bytes;
   while (rest.size() > sizeof(Term)) {
-    const Term found = ReadTerm(rest);
+    const Term found = ReadBigEndian<Term>(rest);
     rest.remove_prefix(sizeof(Term));
     uint64_t length = 0;
     if (!TakeVarint(rest, length) || length > rest.size()) return Damaged(segment);

@@ -8,6 +8,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include "audit/big_endian.h"
 #include "audit/concat.h"
 
 namespace weir::audit {
@@ -88,8 +89,7 @@ std::optional<std::string> DecryptGcm(const ContentKey& key, std::string_view bo
 // first, so that no byte can move from one to the other.
 std::string Sm4Mac(const ContentKey& key, std::string_view bound, std::string_view encrypted) {
   std::string text = Concat(bound, encrypted);
-  const uint64_t bits = uint64_t{bound.size()} * 8;
-  for (int shift = 56; shift >= 0; shift -= 8) text += static_cast<char>(bits >> shift);
+  AppendBigEndian(uint64_t{bound.size()} * 8, text);
   return Mac(Suite::kSm, {reinterpret_cast<const char*>(key.data()), key.size() - kSm4KeyBytes},
              text);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "audit/big_endian.h"
 #include "audit/concat.h"
 #include "audit/files.h"
 #include "audit/record_order.h"
@@ -83,10 +84,7 @@ absl::StatusOr<bool> TilesVerification::CheckBundle(uint64_t number) {
   if (!read.ok() || !*read) return read;
   std::string_view rest = bytes;
   while (tree_.size() < first + bundle.width) {
-    const size_t length = rest.size() < 2
-                              ? rest.size()
-                              : static_cast<size_t>(static_cast<uint8_t>(rest[0])) << 8 |
-                                    static_cast<uint8_t>(rest[1]);
+    const size_t length = ReadBigEndian<uint16_t>(rest);
     if (rest.size() < 2 || length > rest.size() - 2) {
       return Bad(tree_.size(), Concat(bundle.ToString(), " ends inside record ", tree_.size()));
     }

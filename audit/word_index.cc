@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 
+#include "audit/big_endian.h"
 #include "audit/concat.h"
 #include "audit/content.h"
 #include "audit/digest.h"
@@ -35,18 +36,6 @@ absl::Status Damaged(uint64_t number) {
 struct CipherDeleter {
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
 };
-
-void AppendToken(WordToken token, std::string& out) {
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(token >> shift);
-}
-
-WordToken ReadToken(std::string_view bytes) {
-  WordToken token = 0;
-  for (size_t i = 0; i < sizeof token; ++i) {
-    token = (token << 8) | static_cast<unsigned char>(bytes[i]);
-  }
-  return token;
-}
 
 // SHA-256 of a part's row and its pages, in order of their ids.
 class PartDigest {
@@ -132,7 +121,8 @@ absl::StatusOr<std::vector<WordToken>> WordKey::Tokens(const std::vector<Gram>& 
   }
   std::vector<WordToken> tokens(grams.size());
   for (size_t i = 0; i < grams.size(); ++i) {
-    tokens[i] = ReadToken({reinterpret_cast<const char*>(bytes) + i * kBlockBytes, kBlockBytes});
+    tokens[i] = ReadBigEndian<WordToken>(
+        {reinterpret_cast<const char*>(bytes) + i * kBlockBytes, kBlockBytes});
   }
   std::sort(tokens.begin(), tokens.end());
   tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
@@ -225,7 +215,7 @@ absl::StatusOr<std::vector<IndexPage>> WordPartBuilder::Finish(const WordPart& p
       }
     }
     if (pages.empty() || pages.back().size() + postings.size() + 8 > kPageBytes) {
-      AppendToken(static_cast<WordToken>(token), directory);
+      AppendBigEndian(static_cast<WordToken>(token), directory);
       pages.emplace_back();
       last = 0;
     }
@@ -347,7 +337,7 @@ absl::StatusOr<std::vector<uint64_t>> WordTables::Find(const WordPart& part, con
     for (uint64_t below = directory->pages(); below > 0;) {
       const uint64_t half = below / 2;
       const size_t at = (page + half) * sizeof(WordToken);
-      if (ReadToken(std::string_view(directory->first_tokens).substr(at)) <= token) {
+      if (ReadBigEndian<WordToken>(std::string_view(directory->first_tokens).substr(at)) <= token) {
         page += half + 1;
         below -= half + 1;
       } else {
