@@ -46,29 +46,26 @@ std::string Asked(const Access& access) {
 }  // namespace
 
 absl::Status Ledger::Writer::PrepareErasures() {
-  const auto prepare = [this](std::string_view sql, Statement& statement) {
-    absl::StatusOr<Statement> prepared = db_.Prepare(sql);
-    if (prepared.ok()) statement = *std::move(prepared);
-    return prepared.status();
-  };
   absl::Status status =
-      prepare(Concat("SELECT min", kFloorEnds, ", max", kFloorEnds, " FROM content_keys WHERE ",
-                     kKeys, " AND ", kLive, " HAVING count(*) > 0"),
-              sql_.kept);
-  status.Update(prepare(Concat("DELETE FROM contents WHERE key_id IN (SELECT id FROM content_keys",
-                               " WHERE ", kKeys, " AND ", kFloorEnds, " <= ?5)"),
-                        sql_.delete_contents));
-  status.Update(prepare(Concat("UPDATE content_keys SET wrapped = zeroblob(length(wrapped)) WHERE ",
-                               kKeys, " AND ", kLive, " AND ", kFloorEnds, " <= ?5"),
-                        sql_.destroy_keys));
-  status.Update(prepare("SELECT seq FROM holds WHERE app = ?1 AND user = ?2 ORDER BY seq LIMIT 1",
-                        sql_.hold_on));
-  status.Update(prepare("SELECT app, user FROM holds WHERE seq = ?1", sql_.find_hold));
-  status.Update(prepare("INSERT INTO holds VALUES(?1, ?2, ?3)", sql_.insert_hold));
-  status.Update(prepare("DELETE FROM holds WHERE seq = ?1", sql_.delete_hold));
+      db_.Prepare(Concat("SELECT min", kFloorEnds, ", max", kFloorEnds, " FROM content_keys WHERE ",
+                         kKeys, " AND ", kLive, " HAVING count(*) > 0"),
+                  sql_.kept);
   status.Update(
-      prepare("INSERT OR REPLACE INTO restrictions VALUES(?1, ?2, ?3, ?4, ?5)", sql_.restrict));
-  status.Update(prepare("DELETE FROM restrictions WHERE app = ?1 AND user = ?2", sql_.lift));
+      db_.Prepare(Concat("DELETE FROM contents WHERE key_id IN (SELECT id FROM content_keys",
+                         " WHERE ", kKeys, " AND ", kFloorEnds, " <= ?5)"),
+                  sql_.delete_contents));
+  status.Update(
+      db_.Prepare(Concat("UPDATE content_keys SET wrapped = zeroblob(length(wrapped)) WHERE ",
+                         kKeys, " AND ", kLive, " AND ", kFloorEnds, " <= ?5"),
+                  sql_.destroy_keys));
+  status.Update(db_.Prepare(
+      "SELECT seq FROM holds WHERE app = ?1 AND user = ?2 ORDER BY seq LIMIT 1", sql_.hold_on));
+  status.Update(db_.Prepare("SELECT app, user FROM holds WHERE seq = ?1", sql_.find_hold));
+  status.Update(db_.Prepare("INSERT INTO holds VALUES(?1, ?2, ?3)", sql_.insert_hold));
+  status.Update(db_.Prepare("DELETE FROM holds WHERE seq = ?1", sql_.delete_hold));
+  status.Update(
+      db_.Prepare("INSERT OR REPLACE INTO restrictions VALUES(?1, ?2, ?3, ?4, ?5)", sql_.restrict));
+  status.Update(db_.Prepare("DELETE FROM restrictions WHERE app = ?1 AND user = ?2", sql_.lift));
   return status;
 }
 

@@ -92,21 +92,16 @@ absl::StatusOr<std::unique_ptr<Reader::Impl>> Reader::Impl::Open(const std::stri
       Searcher::Prepare(impl->db_, *impl->tables_, dir);
   if (!searcher.ok()) return searcher.status();
   impl->searcher_ = *std::move(searcher);
-  const auto prepare = [&impl](std::string_view sql, Statement& statement) {
-    absl::StatusOr<Statement> prepared = impl->db_.Prepare(sql);
-    if (prepared.ok()) statement = *std::move(prepared);
-    return prepared.status();
-  };
-  absl::Status status = prepare(
+  absl::Status status = impl->db_.Prepare(
       "SELECT c.size, c.note || coalesce(w.lines, '') FROM checkpoints c"
       " LEFT JOIN cosignatures w ON w.size = c.size ORDER BY c.size DESC LIMIT 1",
       impl->last_checkpoint_);
   status.Update(
-      prepare("SELECT c.size, c.note || w.lines FROM cosignatures w"
-              " JOIN checkpoints c ON c.size = w.size ORDER BY w.size DESC LIMIT 1",
-              impl->last_cosigned_));
-  status.Update(prepare("SELECT 1 FROM restrictions WHERE app = ?1 AND user = ?2 AND seq > ?3",
-                        impl->restricted_));
+      impl->db_.Prepare("SELECT c.size, c.note || w.lines FROM cosignatures w"
+                        " JOIN checkpoints c ON c.size = w.size ORDER BY w.size DESC LIMIT 1",
+                        impl->last_cosigned_));
+  status.Update(impl->db_.Prepare(
+      "SELECT 1 FROM restrictions WHERE app = ?1 AND user = ?2 AND seq > ?3", impl->restricted_));
   if (!status.ok()) return status;
   return impl;
 }

@@ -159,34 +159,33 @@ absl::Status Ledger::Writer::OpenStore() {
   absl::StatusOr<Database> db = Database::OpenWriter(path, options_.vfs);
   if (!db.ok()) return db.status();
   db_ = *std::move(db);
-  const auto prepare = [this](std::string_view sql, Statement& statement) {
-    absl::StatusOr<Statement> prepared = db_.Prepare(sql);
-    if (prepared.ok()) statement = *std::move(prepared);
-    return prepared.status();
-  };
   absl::StatusOr<Tables> tables = Tables::Prepare(db_, options_.dir);
   absl::Status status = tables.status();
   if (tables.ok()) tables_ = std::make_unique<Tables>(*std::move(tables));
-  status.Update(prepare("BEGIN IMMEDIATE", sql_.begin));
-  status.Update(prepare("COMMIT", sql_.commit));
-  status.Update(prepare("INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_batch));
-  status.Update(prepare("INSERT INTO nodes VALUES(?1, ?2)", sql_.insert_node));
+  status.Update(db_.Prepare("BEGIN IMMEDIATE", sql_.begin));
+  status.Update(db_.Prepare("COMMIT", sql_.commit));
+  status.Update(db_.Prepare("INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_batch));
+  status.Update(db_.Prepare("INSERT INTO nodes VALUES(?1, ?2)", sql_.insert_node));
   status.Update(
-      prepare("INSERT OR IGNORE INTO checkpoints VALUES(?1, ?2)", sql_.insert_checkpoint));
-  status.Update(prepare("INSERT INTO segments VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_segment));
+      db_.Prepare("INSERT OR IGNORE INTO checkpoints VALUES(?1, ?2)", sql_.insert_checkpoint));
   status.Update(
-      prepare("INSERT OR REPLACE INTO cosignatures VALUES(?1, ?2)", sql_.set_cosignatures));
-  status.Update(prepare("INSERT INTO index_pages VALUES(?1, ?2)", sql_.insert_page));
-  status.Update(prepare("INSERT INTO archives VALUES(?1, ?2, ?3)", sql_.insert_archive));
-  status.Update(prepare("INSERT INTO leaves VALUES(?1, ?2)", sql_.insert_leaves));
-  status.Update(prepare("INSERT INTO removals VALUES(?1, ?2)", sql_.insert_removal));
+      db_.Prepare("INSERT INTO segments VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_segment));
   status.Update(
-      prepare("DELETE FROM batches WHERE first_seq >= ?1 AND first_seq < ?2", sql_.purge_batches));
-  status.Update(prepare("DELETE FROM contents WHERE seq >= ?1 AND seq < ?2", sql_.purge_contents));
-  status.Update(prepare("DELETE FROM index_pages WHERE id >= ?1 AND id < ?2", sql_.purge_pages));
-  status.Update(prepare("INSERT OR REPLACE INTO marks VALUES('open', ?1)", sql_.set_mark));
-  status.Update(prepare("INSERT INTO contents VALUES(?1, ?2, ?3)", sql_.insert_content));
-  status.Update(prepare("INSERT INTO content_keys VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_key));
+      db_.Prepare("INSERT OR REPLACE INTO cosignatures VALUES(?1, ?2)", sql_.set_cosignatures));
+  status.Update(db_.Prepare("INSERT INTO index_pages VALUES(?1, ?2)", sql_.insert_page));
+  status.Update(db_.Prepare("INSERT INTO archives VALUES(?1, ?2, ?3)", sql_.insert_archive));
+  status.Update(db_.Prepare("INSERT INTO leaves VALUES(?1, ?2)", sql_.insert_leaves));
+  status.Update(db_.Prepare("INSERT INTO removals VALUES(?1, ?2)", sql_.insert_removal));
+  status.Update(db_.Prepare("DELETE FROM batches WHERE first_seq >= ?1 AND first_seq < ?2",
+                            sql_.purge_batches));
+  status.Update(
+      db_.Prepare("DELETE FROM contents WHERE seq >= ?1 AND seq < ?2", sql_.purge_contents));
+  status.Update(
+      db_.Prepare("DELETE FROM index_pages WHERE id >= ?1 AND id < ?2", sql_.purge_pages));
+  status.Update(db_.Prepare("INSERT OR REPLACE INTO marks VALUES('open', ?1)", sql_.set_mark));
+  status.Update(db_.Prepare("INSERT INTO contents VALUES(?1, ?2, ?3)", sql_.insert_content));
+  status.Update(
+      db_.Prepare("INSERT INTO content_keys VALUES(?1, ?2, ?3, ?4, ?5)", sql_.insert_key));
   status.Update(PrepareErasures());
   // An empty write makes the log file, which is then watched with the others.
   status.Update(db_.Execute("BEGIN IMMEDIATE; COMMIT"));

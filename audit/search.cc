@@ -78,9 +78,7 @@ absl::StatusOr<std::unique_ptr<Searcher>> Searcher::Prepare(const Database& db, 
   searcher->words_ = *std::move(words);
   absl::Status status;
   const auto prepare = [&](std::string_view sql, Statement& statement) {
-    absl::StatusOr<Statement> prepared = db.Prepare(sql);
-    if (prepared.ok()) statement = *std::move(prepared);
-    status.Update(prepared.status());
+    status.Update(db.Prepare(sql, statement));
   };
   prepare(
       "SELECT first_seq, count, time_us FROM batches WHERE first_seq <= ?1"

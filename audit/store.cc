@@ -234,6 +234,12 @@ absl::StatusOr<Statement> Database::Prepare(std::string_view sql) const {
   return statement;
 }
 
+absl::Status Database::Prepare(std::string_view sql, Statement& statement) const {
+  absl::StatusOr<Statement> prepared = Prepare(sql);
+  if (prepared.ok()) statement = *std::move(prepared);
+  return prepared.status();
+}
+
 absl::Status Database::Execute(const char* sql) const {
   const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return absl::OkStatus();

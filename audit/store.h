@@ -60,6 +60,8 @@ class Database {
   static absl::StatusOr<Database> OpenReader(const std::string& path, const std::string& vfs = {});
 
   absl::StatusOr<Statement> Prepare(std::string_view sql) const;
+  // The same, into `statement`, which stays as it is when the store refuses.
+  absl::Status Prepare(std::string_view sql, Statement& statement) const;
   absl::Status Execute(const char* sql) const;
   // Moves the write-ahead log's pages into the database, as far as readers allow.
   absl::Status MoveLog() const;

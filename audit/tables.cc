@@ -75,33 +75,28 @@ std::string ArchivePath(const std::string& dir, uint64_t segment) {
 absl::StatusOr<Tables> Tables::Prepare(const Database& db, const std::string& dir) {
   Tables tables;
   tables.dir_ = dir;
-  const auto prepare = [&db](std::string_view sql, Statement& statement) {
-    absl::StatusOr<Statement> prepared = db.Prepare(sql);
-    if (prepared.ok()) statement = *std::move(prepared);
-    return prepared.status();
-  };
-  absl::Status status = prepare(
+  absl::Status status = db.Prepare(
       "SELECT first_seq, count FROM batches ORDER BY first_seq DESC LIMIT 1", tables.last_batch_);
-  status.Update(prepare("SELECT begin + count FROM segments ORDER BY number DESC LIMIT 1",
-                        tables.last_segment_));
-  status.Update(prepare(
+  status.Update(db.Prepare("SELECT begin + count FROM segments ORDER BY number DESC LIMIT 1",
+                           tables.last_segment_));
+  status.Update(db.Prepare(
       "SELECT first_seq, count, time_us FROM batches WHERE first_seq <= ?1 ORDER BY first_seq DESC"
       " LIMIT 1",
       tables.batch_at_));
+  status.Update(db.Prepare("SELECT * FROM batches WHERE first_seq >= ?1 ORDER BY first_seq",
+                           tables.batches_));
+  status.Update(db.Prepare("SELECT * FROM batches WHERE first_seq < ?1 ORDER BY first_seq DESC",
+                           tables.batches_before_));
   status.Update(
-      prepare("SELECT * FROM batches WHERE first_seq >= ?1 ORDER BY first_seq", tables.batches_));
-  status.Update(prepare("SELECT * FROM batches WHERE first_seq < ?1 ORDER BY first_seq DESC",
-                        tables.batches_before_));
-  status.Update(
-      prepare("SELECT id, hash FROM nodes WHERE id >= ?1 ORDER BY id LIMIT ?2", tables.nodes_));
-  status.Update(prepare(
+      db.Prepare("SELECT id, hash FROM nodes WHERE id >= ?1 ORDER BY id LIMIT ?2", tables.nodes_));
+  status.Update(db.Prepare(
       "SELECT s.number, s.begin, s.count, s.first_us, s.last_us, a.number IS NOT NULL, r.seq"
       " FROM segments s LEFT JOIN archives a USING(number) LEFT JOIN removals r USING(number)"
       " WHERE s.begin <= ?1 ORDER BY s.begin DESC LIMIT 1",
       tables.home_));
   status.Update(
-      prepare("SELECT first, hashes FROM leaves WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
-              tables.leaves_));
+      db.Prepare("SELECT first, hashes FROM leaves WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
+                 tables.leaves_));
   if (!status.ok()) return status;
   return tables;
 }

@@ -240,9 +240,7 @@ absl::StatusOr<WordTables> WordTables::Prepare(const Database& db, bool writes) 
   WordTables tables;
   absl::Status status;
   const auto prepare = [&](std::string_view sql, Statement& statement) {
-    absl::StatusOr<Statement> prepared = db.Prepare(sql);
-    if (prepared.ok()) statement = *std::move(prepared);
-    status.Update(prepared.status());
+    status.Update(db.Prepare(sql, statement));
   };
   prepare("SELECT coalesce(max(end), 0) FROM word_parts", tables.end_);
   prepare(
