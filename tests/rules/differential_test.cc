@@ -155,7 +155,11 @@ Library Disguises() {
   for (const LaneSet lanes : {kDefaultLanes, kFoldLane, LaneSet{0}}) {
     all.rules.push_back(MakeRule(Words(more, kPinyinLane | lanes)));
   }
-  all.texts.insert(all.texts.end(), {"hongbao", "lv", "nvzi", "nüzi", "luzi"});
+  all.rules.push_back(MakeRule(Words({"长生", "的饿", "西安上"}, kPinyinLane)));
+  const auto every_lane = static_cast<LaneSet>((1U << kLaneCount) - 1);
+  all.rules.push_back(MakeRule(Words({"线上赌场", "赌博"}, every_lane)));
+  all.texts.insert(all.texts.end(),
+                   {"wanduchang", "天天蛤哈", "hongbao", "lv", "nvzi", "nüzi", "luzi", "shishi"});
   return LibraryOf(std::move(all));
 }
 

@@ -8,15 +8,13 @@ RuleLibrary WordsToTheEar() {
   const std::vector<std::string> sounds = {"线上赌场", "长生",  "的饿",  "十时彩",
                                            "天天票",   "加v信", "西安上"};
   return {{MakeRule(Words(sounds, kDefaultLanes | kPinyinLane)),
-           MakeRule(Words(sounds, kPinyinLane | kFoldLane)), MakeRule(Words(sounds, kPinyinLane))},
-          {"线上赌场",       "现尚堵厂",       "xianshangduchang",
-           "xian4shang4du3", "线shang赌chang", "常生",
-           "zhangsheng",     "deee",           "十十彩",
-           "shishicai",      "天天票",         "tiantianpiao",
-           "jiavxin",        "家v芯",          "xian shang",
-           "d u chang",      "duchanged",      "wanduchang",
-           "西安",           "十十十",         "hahahaha",
-           "哈哈蛤",         "天天蛤哈",       "shishi"}};
+           MakeRule(Words(sounds, kPinyinLane | kFoldLane))},
+          {"线上赌场",       "现尚堵厂",  "xianshangduchang", "xian4shang4du3",
+           "线shang赌chang", "常生",      "zhangsheng",       "deee",
+           "十十彩",         "shishicai", "天天票",           "tiantianpiao",
+           "jiavxin",        "家v芯",     "xian shang",       "d u chang",
+           "duchanged",      "西安",      "十十十",           "hahahaha",
+           "哈哈蛤"}};
 }
 
 RuleLibrary WordsToTheEye() {
@@ -35,8 +33,7 @@ RuleLibrary DisguisedParts() {
   return {
       {MakeRule(Combine(Matcher::Kind::kNear,
                         {Words({"红包", "赌场线"}, kPinyinLane | kShapeLane), Words({"加群"})}, 5)),
-       excused,
-       MakeRule(Words({"线上赌场", "赌博"}, static_cast<LaneSet>((1U << kLaneCount) - 1)))},
+       excused},
       {"赌场", "duchang", "dajiduchang", "打击堵厂", "红包", "hongbao", "加群", "贝者场线",
        "厂kaihu", "红抱群"}};
 }

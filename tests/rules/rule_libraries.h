@@ -20,7 +20,7 @@ struct RuleLibrary {
 RuleLibrary WordsToTheEar();
 // Words to the eye, and what looks like them.
 RuleLibrary WordsToTheEye();
-// Such words as parts, under an exception, and in every lane at once.
+// Such words as parts, and under an exception.
 RuleLibrary DisguisedParts();
 // Rules that name `decoded`, beside some that do not.
 RuleLibrary EncodedWords();
