@@ -403,7 +403,7 @@ bool MayStandFor(std::u32string_view word, size_t at, char32_t c, char32_t befor
   if (!CloselyAlike(word[at], c)) return false;
   const std::u32string_view rest = at == 0 ? word.substr(1) : word.substr(0, word.size() - 1);
   if (rest.size() < 2) {
-    return !IsFrequentCharacter(c) && (rest.empty() || !IsFrequentCharacter(rest[0]));
+    return !IsFrequentCharacter(c) && (rest.empty() || !IsMostFrequentCharacter(rest[0]));
   }
   const bool at_edge = at == 0 || at + 1 == word.size();
   return !at_edge || !IsFrequentCharacter(c) || !IsOrdinaryWord(rest[0], rest[1]);

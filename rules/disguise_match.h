@@ -44,10 +44,11 @@ struct DisguisePlace {
 // To the eye: whether `c`, which is not word[at], may stand there as a look-alike, `before` being
 // what stands for the character before, 0 where that is parts or `at` is the first. Not everything
 // that looks like a word is one in disguise (人性化 for 个性化): a disguise is what nobody writes
-// by himself. Of five characters and more nobody does; of four and fewer none may make up an
-// ordinary word with the one beside it in the word or before it in the text; of three and fewer
-// only what looks closely alike counts, and no frequent character may stand at the edge of what is
-// ordinary without it: another word of two characters, or a single one that is frequent too.
+// by himself. Of five characters and more nobody does. Of four and fewer none may make up an
+// ordinary word with the one beside it in the word or before it in the text. Of three and fewer
+// only what looks closely alike counts; of three a frequent character does not at the edge, where
+// the other two are a word; of two none that is frequent does, and none beside one of the most
+// frequent.
 //
 // At least one character of the word must be its own besides, or be parts. So what may begin a
 // disguise always goes on with the word's own characters to become one.

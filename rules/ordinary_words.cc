@@ -24,4 +24,8 @@ bool IsFrequentCharacter(char32_t c) {
   return std::ranges::binary_search(kFrequentCharacters, c);
 }
 
+bool IsMostFrequentCharacter(char32_t c) {
+  return std::ranges::binary_search(kMostFrequentCharacters, c);
+}
+
 }  // namespace weir::rules

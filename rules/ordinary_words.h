@@ -13,5 +13,7 @@ bool IsOrdinaryWord(char32_t first, char32_t second);
 
 // Whether `c` is one of the 800 most frequent characters, which are five sixths of any text.
 bool IsFrequentCharacter(char32_t c);
+// Whether it is one of the 470 most frequent ones, which are three quarters.
+bool IsMostFrequentCharacter(char32_t c);
 
 }  // namespace weir::rules

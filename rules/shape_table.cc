@@ -64,6 +64,16 @@ std::vector<std::u32string> ShapeFormsOf(char32_t c) {
   return forms;
 }
 
+bool BeginsShape(char32_t c, char32_t part) {
+  const std::span<const char32_t> elements = ShapeElements(part);
+  const auto begins = [&](std::span<const char32_t> form) {
+    const std::span<const char32_t> first =
+        elements.empty() ? std::span<const char32_t>(&part, 1) : elements;
+    return first.size() < form.size() && std::ranges::equal(first, form.first(first.size()));
+  };
+  return begins(ShapeElements(c)) || AnyListOf(kShapeForms, c, begins);
+}
+
 bool IsOrdinarySplit(char32_t c, std::u32string_view parts) {
   return AnyListOf(kOrdinarySplits, c,
                    [&](std::span<const char32_t> list) { return std::ranges::equal(list, parts); });

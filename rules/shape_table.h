@@ -45,6 +45,8 @@ std::span<const char32_t> ShapeElements(char32_t c);
 // What `c` may be in the lane, in elements: its own first, then other ways to write its parts and
 // the characters that share them.
 std::vector<std::u32string> ShapeFormsOf(char32_t c);
+// Whether `part` is the first of several characters that make up `c` in one of its forms.
+bool BeginsShape(char32_t c, char32_t part);
 // Whether ordinary text has these characters, which make up `c`, side by side: 女子 for 好.
 bool IsOrdinarySplit(char32_t c, std::u32string_view parts);
 

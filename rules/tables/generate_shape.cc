@@ -71,6 +71,7 @@ class Shapes {
   bool Append(uint32_t c, int depth, Text& to) const;
   bool ExpandAll(const Text& parts, Text& to) const;
   void AppendParts(uint32_t c, Text& to) const;
+  bool Repeats(uint32_t c, uint32_t part) const;
 
   std::map<uint32_t, std::vector<Text>> splits_;  // the first is the lane's
   std::map<uint32_t, uint32_t> first_of_class_;   // of characters without a split
@@ -200,9 +201,22 @@ bool Shapes::Expand() {
   return good;
 }
 
+// 林 is 木 twice: which of the two a text with 木木 means could not be told.
+bool Shapes::Repeats(uint32_t c, uint32_t part) const {
+  const auto found = elements_.find(c);
+  if (found == elements_.end()) return false;
+  Text elements;
+  Append(part, 0, elements);
+  Text copies;
+  while (copies.size() < found->second.size()) {
+    copies.insert(copies.end(), elements.begin(), elements.end());
+  }
+  return copies.size() > elements.size() && copies == found->second;
+}
+
 void Shapes::AddLookAlikes(const Likeness& likeness) {
   const auto add = [&](uint32_t a, uint32_t b, bool close) {
-    if (a == b || std::max(a, b) > kLookAlikeMax) return;
+    if (a == b || std::max(a, b) > kLookAlikeMax || Repeats(a, b) || Repeats(b, a)) return;
     bool& one = alike_[a][b];
     bool& other = alike_[b][a];
     one = other = one || close;

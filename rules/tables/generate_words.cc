@@ -35,6 +35,7 @@ constexpr int kCostMax = 200;
 
 // Of a character in the 1.8 million of the frequency dictionary that kHanyuPinlu counts.
 constexpr int kFrequentMin = 500;
+constexpr int kMostFrequentMin = 1000;
 
 // Second characters, by first.
 using Words = std::map<char16_t, std::set<char16_t>>;
@@ -102,6 +103,15 @@ Characters ReadUnihan(std::istream& in) {
   return characters;
 }
 
+void WriteFrequent(std::ostream& out, const char* name, const std::map<uint32_t, int>& occurrences,
+                   int least) {
+  out << "constexpr char16_t " << name << "[] = {";
+  for (const auto& [c, count] : occurrences) {
+    if (count >= least && c < 0x10000) out << c << ',';
+  }
+  out << "};\n";
+}
+
 int Write(const char* file) {
   const auto [occurrences, simplified] = ReadUnihan(std::cin);
   if (occurrences.size() < kCountedMin || simplified.size() < kSimplifiedMin) {
@@ -121,11 +131,9 @@ int Write(const char* file) {
   for (const auto& [first, seconds] : words) {
     for (const char16_t second : seconds) out << unsigned{second} << ',';
   }
-  out << "};\nconstexpr char16_t kFrequentCharacters[] = {";
-  for (const auto& [c, count] : occurrences) {
-    if (count >= kFrequentMin && c < 0x10000) out << c << ',';
-  }
   out << "};\n";
+  WriteFrequent(out, "kFrequentCharacters", occurrences, kFrequentMin);
+  WriteFrequent(out, "kMostFrequentCharacters", occurrences, kMostFrequentMin);
   return out.good() ? 0 : 1;
 }
 

@@ -13,8 +13,8 @@ namespace {
 
 // Pairs with at least this score look alike. Higher, and common confusions are missed; lower, and
 // characters that nobody confuses are alike: rules/README.md has what both cost.
-constexpr int kScoreMin = 680;
-constexpr int kCloseScoreMin = 850;
+constexpr int kScoreMin = 670;
+constexpr int kCloseScoreMin = 830;
 
 // The table of 2013 is ordered by use: 3,500 characters of the first grade, 3,000 of the second.
 constexpr int kCommonMax = 3500;

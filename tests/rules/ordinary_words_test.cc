@@ -30,8 +30,12 @@ TEST(OrdinaryWordsTest, WordsAreSimplified) {
 TEST(OrdinaryWordsTest, FrequentCharactersStandAnywhere) {
   for (const char32_t c : std::u32string_view(U"的一是不了在有人这")) {
     EXPECT_TRUE(IsFrequentCharacter(c)) << static_cast<uint32_t>(c);
+    EXPECT_TRUE(IsMostFrequentCharacter(c)) << static_cast<uint32_t>(c);
   }
+  EXPECT_TRUE(IsFrequentCharacter(U'场'));
+  EXPECT_FALSE(IsMostFrequentCharacter(U'场'));
   for (const char32_t c : std::u32string_view(U"赌睹搏槽a1。")) {
+    EXPECT_FALSE(IsMostFrequentCharacter(c)) << static_cast<uint32_t>(c);
     EXPECT_FALSE(IsFrequentCharacter(c)) << static_cast<uint32_t>(c);
   }
 }
