@@ -40,14 +40,6 @@ bool AnyListOf(const uint32_t (&table)[kSize], char32_t c, const Visit& visit) {
   return false;
 }
 
-constexpr size_t kNoPlace = ~size_t{0};
-
-size_t PlaceOfAlike(char32_t c) {
-  const auto* const found = std::ranges::lower_bound(kAlikeCharacters, c);
-  if (found == std::end(kAlikeCharacters) || *found != c) return kNoPlace;
-  return static_cast<size_t>(found - std::begin(kAlikeCharacters));
-}
-
 }  // namespace
 
 std::span<const char32_t> ShapeElements(char32_t c) {
@@ -80,8 +72,9 @@ bool IsOrdinarySplit(char32_t c, std::u32string_view parts) {
 }
 
 std::span<const char16_t> LookAlikesOf(char32_t c) {
-  const size_t place = PlaceOfAlike(c);
-  if (place == kNoPlace) return {};
+  const auto* const found = std::ranges::lower_bound(kAlikeCharacters, c);
+  if (found == std::end(kAlikeCharacters) || *found != c) return {};
+  const auto place = static_cast<size_t>(found - std::begin(kAlikeCharacters));
   return {kAlikes + kAlikeStarts[place], kAlikeStarts[place + 1] - kAlikeStarts[place]};
 }
 
@@ -95,11 +88,6 @@ bool CloselyAlike(char32_t wanted, char32_t c) {
   if (found == others.end() || *found != c) return false;
   const auto place = static_cast<size_t>(&*found - kAlikes);
   return ((kCloseBits[place / 32] >> (place % 32)) & 1U) != 0;
-}
-
-uint16_t LooksClass(char32_t c) {
-  const size_t place = PlaceOfAlike(c);
-  return place == kNoPlace ? 0 : kAlikeLooks[place];
 }
 
 }  // namespace weir::rules

@@ -18,7 +18,6 @@
 #include <unicode/unistr.h>
 
 #include "rules/tables/likeness.h"
-#include "rules/tables/looks_classes.h"
 
 namespace weir::rules {
 namespace {
@@ -81,7 +80,6 @@ class Shapes {
   std::map<uint32_t, std::set<Text>> forms_;            // others than its own elements
   std::vector<Text> look_alikes_;                       // any of a list for any other
   std::map<uint32_t, std::map<uint32_t, bool>> alike_;  // to each: whether closely
-  std::map<uint32_t, uint16_t> looks_;
 };
 
 bool Shapes::ReadSplits(const std::string& file) {
@@ -233,11 +231,6 @@ void Shapes::AddLookAlikes(const Likeness& likeness) {
       for (const uint32_t b : line) add(a, b, true);
     }
   }
-  std::map<uint32_t, std::set<uint32_t>> alike;
-  for (const auto& [c, others] : alike_) {
-    for (const auto& [other, close] : others) alike[c].insert(other);
-  }
-  looks_ = LooksClasses(alike, [&](uint32_t c) { return likeness.Weight(c); });
 }
 
 void WriteNumbers(std::ostream& out, const char* type, const char* name, const Text& values) {
@@ -281,12 +274,10 @@ void Shapes::Write(std::ostream& out) const {
   // Characters in order, where the look-alikes of each begin, and these in order.
   Text characters;
   Text starts = {0};
-  Text looks;
   Text look_alikes;
   Text close_bits;
   for (const auto& [c, others] : alike_) {
     characters.push_back(c);
-    looks.push_back(looks_.at(c));
     for (const auto& [other, close] : others) {
       if (look_alikes.size() % 32 == 0) close_bits.push_back(0);
       if (close) close_bits.back() |= 1U << (look_alikes.size() % 32);
@@ -298,7 +289,6 @@ void Shapes::Write(std::ostream& out) const {
   WriteNumbers(out, "uint32_t", "kAlikeStarts", starts);
   WriteNumbers(out, "char16_t", "kAlikes", look_alikes);
   WriteNumbers(out, "uint32_t", "kCloseBits", close_bits);
-  WriteNumbers(out, "uint16_t", "kAlikeLooks", looks);
   WriteNumbers(out, "char32_t", "kShapeLists", lists);
   WriteNumbers(out, "uint16_t", "kShapePageOf", page_of);
   WriteNumbers(out, "uint32_t", "kShapeForms", forms);

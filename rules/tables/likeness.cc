@@ -6,8 +6,6 @@
 
 #include <absl/strings/numbers.h>
 
-#include "rules/tables/looks_classes.h"
-
 namespace weir::rules {
 namespace {
 
@@ -127,11 +125,6 @@ int Likeness::Score(const Character& a, const Character& b) const {
   if (score < kScoreMin) return score;
   constexpr int kLacksPart = 100;
   return score - (IsPartOf(a, b) || IsPartOf(b, a) ? kLacksPart : 0);
-}
-
-int Likeness::Weight(uint32_t c) const {
-  const auto found = characters_.find(c);
-  return found != characters_.end() && found->second.use == Use::kCommon ? kCommonWeight : 1;
 }
 
 bool Likeness::IsPartOf(const Character& part, const Character& whole) {

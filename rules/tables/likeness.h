@@ -38,9 +38,6 @@ class Likeness {
   // parts is made of, down to the last.
   std::vector<Pair> Find(const std::map<uint32_t, Text>& elements) const;
 
-  // How often `c` is met, as looks_classes.h counts.
-  int Weight(uint32_t c) const;
-
  private:
   // How often a character is seen.
   enum class Use : uint8_t { kCommon, kKnown, kRare, kNone };

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/base64.h"
 #include "tests/seed.h"
 
 namespace weir::rules {
@@ -20,23 +21,6 @@ DecodedChunk DecodeAll(std::string_view text) {
   decoder.Feed(text, chunk);
   decoder.Finish(chunk);
   return chunk;
-}
-
-std::string Base64(std::string_view bytes, bool url_safe, bool padded) {
-  const std::string_view alphabet =
-      url_safe ? "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-               : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = 0;
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    for (size_t k = 0; k < 3; ++k) {
-      group = (group << 8U) | (k < count ? static_cast<uint8_t>(bytes[i + k]) : 0U);
-    }
-    for (size_t k = 0; k <= count; ++k) out += alphabet[(group >> (18 - 6 * k)) & 63U];
-    if (padded) out.append(3 - count, '=');
-  }
-  return out;
 }
 
 std::string Percent(std::string_view bytes) {

@@ -13,7 +13,8 @@
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
 
-#include "rules/lane_text.h"
+#include "tests/base64.h"
+#include "tests/code_points.h"
 #include "tests/rules/evasion_material.h"
 
 namespace weir::rules {
@@ -85,28 +86,6 @@ constexpr std::u32string_view kNumeralForms[10] = {
     U"零〇０⓪𝟎",     U"一壹幺１①❶⑴𝟏㈠Ⅰ", U"二贰两２②❷⑵𝟐㈡Ⅱ", U"三叁３③❸⑶𝟑㈢Ⅲ", U"四肆４④❹⑷𝟒㈣",
     U"五伍５⑤❺⑸𝟓㈤", U"六陆６⑥❻⑹𝟔㈥",    U"七柒７⑦❼⑺𝟕㈦",    U"八捌８⑧❽⑻𝟖㈧",  U"九玖９⑨❾⑼𝟗㈨"};
 
-std::string Base64(std::string_view bytes, bool url, bool padded) {
-  const std::string_view alphabet =
-      url ? "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-          : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = 0;
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    for (size_t j = 0; j < 3; ++j) {
-      group = group << 8 | (j < count ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (size_t j = 0; j < 4; ++j) {
-      if (j <= count) {
-        out.push_back(alphabet[group >> (18 - 6 * j) & 63U]);
-      } else if (padded) {
-        out.push_back('=');
-      }
-    }
-  }
-  return out;
-}
-
 std::string Print(const char* format, uint32_t value) {
   std::array<char, 32> out;
   std::snprintf(out.data(), out.size(), format, value);
@@ -158,7 +137,7 @@ class Evader::Hand {
   // every other time.
   template <typename Replace>
   std::string ReplaceSome(const std::string& word, Replace replace) {
-    const std::u32string characters = ToCharacters(word);
+    const std::u32string characters = CodePoints(word);
     std::vector<std::string> replaced;
     std::vector<size_t> possible;
     for (size_t i = 0; i < characters.size(); ++i) {
@@ -171,7 +150,7 @@ class Evader::Hand {
     std::string out;
     for (size_t i = 0; i < characters.size(); ++i) {
       const bool use = !replaced[i].empty() && (all || i == forced || OneIn(2));
-      out += use ? replaced[i] : ToUtf8(characters.substr(i, 1));
+      out += use ? replaced[i] : Utf8(characters.substr(i, 1));
     }
     return out;
   }
@@ -181,7 +160,7 @@ class Evader::Hand {
                           const std::string& word) {
     return ReplaceSome(word, [&](char32_t c) {
       const auto forms = table.find(Lower(c));
-      return forms == table.end() ? std::string() : ToUtf8(std::u32string(1, OneOf(forms->second)));
+      return forms == table.end() ? std::string() : Utf8(std::u32string(1, OneOf(forms->second)));
     });
   }
 
@@ -193,7 +172,7 @@ class Evader::Hand {
   // Puts what `make` gives before characters of the word: all but the first, or some.
   template <typename Make>
   std::string InsertBetween(const std::string& word, Make make) {
-    const std::u32string characters = ToCharacters(word);
+    const std::u32string characters = CodePoints(word);
     std::vector<size_t> places;
     for (size_t i = 1; i < characters.size(); ++i) {
       if (Bears(characters[i])) places.push_back(i);
@@ -207,7 +186,7 @@ class Evader::Hand {
         ++place;
         if (i == forced || everywhere || OneIn(2)) out += make();
       }
-      AppendUtf8(characters[i], out);
+      out += Utf8(characters.substr(i, 1));
     }
     return out;
   }
@@ -267,8 +246,7 @@ std::string Evader::Hand::Apply(Family family, const std::string& word) {
       return Mixed(word);
     case kNumerals:
       return ReplaceSome(word, [&](char32_t c) {
-        return IsDigit(c) ? ToUtf8(std::u32string(1, OneOf(kNumeralForms[c - '0'])))
-                          : std::string();
+        return IsDigit(c) ? Utf8(std::u32string(1, OneOf(kNumeralForms[c - '0']))) : std::string();
       });
     case kSplit:
     case kLookAlikeHan:
@@ -294,7 +272,7 @@ std::string Evader::Hand::ApplyFold(Family family, const std::string& word) {
   switch (family) {
     case kWidth:
       return ReplaceSome(word, [](char32_t c) {
-        return c > ' ' && c < 0x7F ? ToUtf8(std::u32string(1, c + 0xFEE0)) : std::string();
+        return c > ' ' && c < 0x7F ? Utf8(std::u32string(1, c + 0xFEE0)) : std::string();
       });
     case kCase:
       return ReplaceSome(word, [](char32_t c) {
@@ -308,13 +286,13 @@ std::string Evader::Hand::ApplyFold(Family family, const std::string& word) {
       return InsertBetween(word, [&] {
         std::u32string invisible(1, OneOf(kInvisible));
         while (OneIn(3)) invisible.push_back(OneOf(kInvisible));
-        return ToUtf8(invisible);
+        return Utf8(invisible);
       });
     case kMarks: {
       const char32_t mark = OneOf(kCombining);
       const std::string out =
-          InsertBetween(word, [&] { return ToUtf8(std::u32string(1 + Below(3), mark)); });
-      return out == word ? word : out + ToUtf8(std::u32string(1, mark));
+          InsertBetween(word, [&] { return Utf8(std::u32string(1 + Below(3), mark)); });
+      return out == word ? word : out + Utf8(std::u32string(1, mark));
     }
     case kLookAlikeLatin:
       return ReplaceFrom(material_.look_alike_letters, word);
@@ -336,7 +314,7 @@ std::string Evader::Hand::Traditional(const std::string& word) {
 std::string Evader::Hand::Repeated(const std::string& word) {
   return ReplaceSome(word, [&](char32_t c) {
     return !u_isalpha(static_cast<UChar32>(c)) ? std::string()
-                                               : ToUtf8(std::u32string(2 + Below(3), c));
+                                               : Utf8(std::u32string(2 + Below(3), c));
   });
 }
 
@@ -346,7 +324,7 @@ std::string Evader::Hand::Separated(const std::string& word) {
   return InsertBetween(word, [&] {
     std::u32string separators(1, same ? first : OneOf(kSeparating));
     while (OneIn(4)) separators.push_back(same ? first : OneOf(kSeparating));
-    return ToUtf8(separators);
+    return Utf8(separators);
   });
 }
 
@@ -383,7 +361,7 @@ std::string Evader::Hand::Homophones(const std::string& word) {
     }
     if (others.empty()) return {};
     std::discrete_distribution<size_t> pick(weights.begin(), weights.end());
-    return ToUtf8(std::u32string(1, others[pick(random_)].c));
+    return Utf8(std::u32string(1, others[pick(random_)].c));
   });
 }
 
@@ -397,7 +375,7 @@ std::string Evader::Hand::Spell(const Pronunciation& reading, size_t style) {
 }
 
 std::string Evader::Hand::Pinyin(const std::string& word) {
-  const std::u32string characters = ToCharacters(word);
+  const std::u32string characters = CodePoints(word);
   if (!std::any_of(characters.begin(), characters.end(), IsHan)) return word;
   static const std::vector<std::string> kBetween = {"", "", "", " ", " ", "-", "'", "."};
   const size_t style = OneIn(2) ? 0 : Below(4);
@@ -407,13 +385,13 @@ std::string Evader::Hand::Pinyin(const std::string& word) {
   for (const char32_t c : characters) {
     if (behind_one && Bears(c)) out += between;
     behind_one = Bears(c);
-    out += IsHan(c) ? Spell(ReadingOf(c), style) : ToUtf8(std::u32string(1, c));
+    out += IsHan(c) ? Spell(ReadingOf(c), style) : Utf8(std::u32string(1, c));
   }
   return out;
 }
 
 std::string Evader::Hand::Mixed(const std::string& word) {
-  const std::u32string characters = ToCharacters(word);
+  const std::u32string characters = CodePoints(word);
   std::vector<size_t> han;
   for (size_t i = 0; i < characters.size(); ++i) {
     if (IsHan(characters[i])) han.push_back(i);
@@ -422,8 +400,8 @@ std::string Evader::Hand::Mixed(const std::string& word) {
   const size_t spelled = OneOf(han);
   size_t kept = spelled;
   while (kept == spelled) kept = OneOf(han);
-  const std::string rest = OneIn(4) ? Homophones(ToUtf8(characters.substr(kept, 1)))
-                                    : ToUtf8(characters.substr(kept, 1));
+  const std::string rest =
+      OneIn(4) ? Homophones(Utf8(characters.substr(kept, 1))) : Utf8(characters.substr(kept, 1));
   const std::string between = OneIn(4) ? " " : "";
   std::string out;
   for (size_t i = 0; i < characters.size(); ++i) {
@@ -431,7 +409,7 @@ std::string Evader::Hand::Mixed(const std::string& word) {
     if (i == spelled || (i != kept && IsHan(c) && OneIn(3))) {
       out += between + Spell(ReadingOf(c), 0) + between;
     } else {
-      out += i == kept ? rest : ToUtf8(std::u32string(1, c));
+      out += i == kept ? rest : Utf8(std::u32string(1, c));
     }
   }
   return out;
@@ -450,7 +428,7 @@ std::string Evader::Hand::Split(const std::string& word) {
     if (whole_radicals && whole != kWholeRadicals.end() && parts[0] != U'艹') {
       parts[0] = whole->second;
     }
-    return ToUtf8(parts);
+    return Utf8(parts);
   });
 }
 
@@ -469,7 +447,7 @@ std::string Evader::Hand::Percent(const std::string& word) {
     if (c < 0x80 && !letters_too && c != ' ') return {};
     if (utf16 && c < 0x10000) return Print(upper ? "%%u%04X" : "%%u%04x", c);
     std::string out;
-    for (const char byte : ToUtf8(std::u32string(1, c))) {
+    for (const char byte : Utf8(std::u32string(1, c))) {
       if (twice) {
         out += "%25" + Print(upper ? "%02X" : "%02x", static_cast<unsigned char>(byte));
       } else {
@@ -494,7 +472,7 @@ std::string Evader::Hand::Escapes(const std::string& word) {
     if (style == 4) return Print("\\U%08X", c);
     if (style == 2) {
       std::string out;
-      for (const char byte : ToUtf8(std::u32string(1, c))) {
+      for (const char byte : Utf8(std::u32string(1, c))) {
         out += Print("\\x%02x", static_cast<unsigned char>(byte));
       }
       return out;

@@ -13,7 +13,7 @@
 #include <unicode/unistr.h>
 #include <unicode/uscript.h>
 
-#include "rules/lane_text.h"
+#include "tests/code_points.h"
 
 namespace weir::rules {
 namespace {
@@ -34,22 +34,6 @@ void ReadOwn(const char* name, const std::function<void(const std::string&)>& ta
 }
 
 }  // namespace
-
-std::u32string ToCharacters(std::string_view text) {
-  std::u32string characters;
-  for (size_t at = 0; at < text.size();) {
-    const Decoded decoded = DecodeAt(text, at);
-    characters.push_back(decoded.c);
-    at += decoded.length;
-  }
-  return characters;
-}
-
-std::string ToUtf8(std::u32string_view characters) {
-  std::string text;
-  for (const char32_t c : characters) AppendUtf8(c, text);
-  return text;
-}
 
 bool IsHan(char32_t c) {
   UErrorCode error = U_ZERO_ERROR;
@@ -106,15 +90,15 @@ Material::Material() {
   ReadCompatibility();
   ReadEmoji();
   ReadOwn("letters.txt", [this](const std::string& line) {
-    const std::u32string letters = ToCharacters(line);
+    const std::u32string letters = CodePoints(line);
     look_alike_letters[letters[0]] += letters.substr(1);
   });
   ReadOwn("splits.txt", [this](const std::string& line) {
-    const std::u32string split = ToCharacters(line);
+    const std::u32string split = CodePoints(line);
     splits[split[0]] = split.substr(2);
   });
   ReadOwn("look_alikes.txt", [this](const std::string& line) {
-    const std::u32string alike = ToCharacters(line);
+    const std::u32string alike = CodePoints(line);
     for (const char32_t c : alike) {
       for (const char32_t other : alike) {
         if (other != c) look_alikes[c].push_back(other);
@@ -206,7 +190,7 @@ void Material::ReadEmoji() {
     std::string sequence;
     for (const char* at = line.c_str(); *at != ';';) {
       char* end = nullptr;
-      AppendUtf8(static_cast<char32_t>(std::strtoul(at, &end, 16)), sequence);
+      sequence += Utf8(std::u32string(1, static_cast<char32_t>(std::strtoul(at, &end, 16))));
       at = end;
       while (*at == ' ') ++at;
     }

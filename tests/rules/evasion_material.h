@@ -8,14 +8,11 @@
 #include <map>
 #include <set>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace weir::rules {
 
-std::u32string ToCharacters(std::string_view text);
-std::string ToUtf8(std::u32string_view characters);
 bool IsHan(char32_t c);
 bool IsLetter(char32_t c);  // ASCII
 bool IsDigit(char32_t c);   // ASCII

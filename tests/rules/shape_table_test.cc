@@ -14,21 +14,10 @@
 #include <gtest/gtest.h>
 
 #include "rules/fold_table.h"
-#include "rules/lane_text.h"
-#include "rules/ordinary_words.h"
+#include "tests/code_points.h"
 
 namespace weir::rules {
 namespace {
-
-std::u32string Decode(std::string_view text) {
-  std::u32string decoded;
-  for (size_t at = 0; at < text.size();) {
-    const Decoded c = DecodeAt(text, at);
-    decoded += c.c;
-    at += c.length;
-  }
-  return decoded;
-}
 
 // A text as the lane has it: each character as its elements.
 std::u32string ElementsOf(std::u32string_view text) {
@@ -79,8 +68,8 @@ TEST(ShapeTableTest, EverySplitComesBack) {
   int ordinary = 0;
   std::set<std::string> characters;
   for (const Line& line : ReadTable("shape_splits.tsv")) {
-    const std::u32string character = Decode(line.columns[0]);
-    const std::u32string parts = Decode(line.columns[1]);
+    const std::u32string character = CodePoints(line.columns[0]);
+    const std::u32string parts = CodePoints(line.columns[1]);
     ASSERT_EQ(character.size(), 1U) << line.number;
     // The lane stands on the fold lane: what that would change is never seen here.
     ASSERT_TRUE(IsFolded(character[0])) << line.number << ' ' << line.columns[0];
@@ -109,8 +98,9 @@ TEST(ShapeTableTest, EverySamePartComesBack) {
     for (const std::string& wanted : line.columns) {
       for (const std::string& written : line.columns) {
         // A character that the fold lane changes is looked for, never seen.
-        if (wanted == written || !IsFolded(Decode(written)[0])) continue;
-        ASSERT_THAT(ShapeFormsOf(Decode(wanted)[0]), testing::Contains(ElementsOf(Decode(written))))
+        if (wanted == written || !IsFolded(CodePoints(written)[0])) continue;
+        ASSERT_THAT(ShapeFormsOf(CodePoints(wanted)[0]),
+                    testing::Contains(ElementsOf(CodePoints(written))))
             << line.number << ' ' << wanted << ' ' << written;
         ++pairs;
       }
@@ -124,7 +114,7 @@ TEST(ShapeTableTest, EveryLineLooksAlike) {
   for (const Line& line : ReadTable("look_alikes.tsv")) {
     for (const std::string& wanted : line.columns) {
       for (const std::string& written : line.columns) {
-        ASSERT_EQ(LookAlike(Decode(wanted)[0], Decode(written)[0]), wanted != written)
+        ASSERT_EQ(LookAlike(CodePoints(wanted)[0], CodePoints(written)[0]), wanted != written)
             << line.number << ' ' << wanted << ' ' << written;
         ++pairs;
       }
@@ -136,12 +126,12 @@ TEST(ShapeTableTest, EveryLineLooksAlike) {
 TEST(ShapeTableTest, LookAlikesAreWorkedOut) {
   for (const char* pair : {"赌睹", "赌堵", "博搏", "博膊", "贷货", "场汤", "枪抢", "候侯", "晴睛",
                            "拔拨", "喝渴", "辨辩", "请清", "微徽", "抡抢", "诈炸"}) {
-    const std::u32string two = Decode(pair);
+    const std::u32string two = CodePoints(pair);
     EXPECT_TRUE(LookAlike(two[0], two[1])) << pair;
     EXPECT_TRUE(LookAlike(two[1], two[0])) << pair;
   }
   for (const char* pair : {"赌彩", "赌赌", "博票", "一龙", "人赢", "a4"}) {
-    const std::u32string two = Decode(pair);
+    const std::u32string two = CodePoints(pair);
     EXPECT_FALSE(LookAlike(two[0], two[1])) << pair;
   }
 }
@@ -178,24 +168,6 @@ TEST(ShapeTableTest, SomeLookAlikesAreClose) {
   EXPECT_LT(close, all / 4 * 3);
 }
 
-TEST(ShapeTableTest, WhatLooksAlikeIsInFewSmallClasses) {
-  constexpr int kFrequentMax = 12;
-  std::map<uint16_t, int> frequent;
-  size_t classes = 0;
-  size_t characters = 0;
-  for (char32_t c = 0; c < 0x110000; ++c) {
-    ASSERT_EQ(LooksClass(c) != 0, !LookAlikesOf(c).empty()) << std::hex << static_cast<uint32_t>(c);
-    if (LooksClass(c) == 0) continue;
-    frequent[LooksClass(c)] += IsFrequentCharacter(c) ? 1 : 0;
-    ASSERT_LE(frequent[LooksClass(c)], kFrequentMax);
-    std::set<uint16_t> near{LooksClass(c)};
-    for (const char16_t other : LookAlikesOf(c)) near.insert(LooksClass(other));
-    classes += near.size();
-    ++characters;
-  }
-  EXPECT_LT(classes, 8 * characters);
-}
-
 TEST(ShapeTableTest, ElementsAreFinal) {
   for (char32_t c = 0; c < 0x110000; ++c) {
     for (const char32_t element : ShapeElements(c)) {
@@ -222,13 +194,13 @@ TEST(ShapeTableTest, EveryDisguiseIsAForm) {
   std::map<char32_t, std::u32string> look_alikes;
   std::u32string characters = U"的一是了我";
   for (const Line& line : ReadTable("shape_splits.tsv")) {
-    splits[Decode(line.columns[0])[0]].push_back(Decode(line.columns[1]));
+    splits[CodePoints(line.columns[0])[0]].push_back(CodePoints(line.columns[1]));
   }
   for (const auto& [c, parts] : splits) characters += c;
   for (const Line& line : ReadTable("same_parts.tsv")) {
     for (const std::string& a : line.columns) {
       for (const std::string& b : line.columns) {
-        if (a != b && IsFolded(Decode(b)[0])) look_alikes[Decode(a)[0]] += Decode(b);
+        if (a != b && IsFolded(CodePoints(b)[0])) look_alikes[CodePoints(a)[0]] += CodePoints(b);
       }
     }
   }
