@@ -1,10 +1,11 @@
 // The words of a rule set that look in the pinyin or in the shape lane: the symbols that stand for
 // them, found in the skeleton, and where the end of a text could still become one of them.
 //
-// Words are kept as forms, one for every combination of what their characters may be read as, at
-// most kFormsMax for a word; a search follows the text's symbols through the forms' prefixes, with
-// every way to read the text, and hardly ever has two. A filter (form_filter.h) tells the few
-// places where that is worth while. What is found is likely, not certain: disguise_match.h decides.
+// A word is a form, one symbol for each of its characters; characters of a text may be read as
+// several symbols, and a search follows all of them through the forms' prefixes. In a whole text it
+// does so only around what several characters compose; elsewhere a window index (window_index.h)
+// names the forms that may stand at a place. What is found is likely, not certain: disguise_match.h
+// decides.
 //
 // Immutable and thread-safe once built.
 #pragma once
@@ -17,12 +18,14 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/container/flat_hash_map.h>
 #include <absl/functional/function_ref.h>
 
 #include "rules/alphabet.h"
 #include "rules/form_filter.h"
 #include "rules/prefix_set.h"
 #include "rules/rule.h"
+#include "rules/window_index.h"
 #include "rules/word_index.h"
 
 namespace weir::rules {
@@ -31,9 +34,10 @@ class DisguiseIndex {
  public:
   // Form number `form` stands in the skeleton at [start, end).
   struct Hit {
-    uint32_t form;
     uint64_t start;
     uint64_t end;
+    uint32_t form;
+    auto operator<=>(const Hit& other) const = default;
   };
   // The skeleton from some place to its end is the beginning of forms.
   struct Growth {
@@ -59,13 +63,12 @@ class DisguiseIndex {
   Lane lane() const { return lane_; }
   bool empty() const { return uses_.empty(); }
 
-  // Appends the hits in a whole skeleton.
+  // Appends the hits in a whole skeleton, in order.
   void Scan(const LaneText& skeleton, std::vector<Hit>& hits) const;
   // The same, with every place followed and none passed over: what Scan() must find.
   void ScanPlainly(std::string_view skeleton, std::vector<Hit>& hits) const;
-  // Appends the hits that begin at `start`, an offset in `skeleton`, and says what could grow from
-  // there. Offsets of hits are counted from `base`, which is that of the skeleton's first byte.
-  Grown ScanFrom(std::string_view skeleton, size_t start, uint64_t base, DirectionSet direction,
+  // Appends the hits that begin at `start` in the skeleton, and says what could grow from there.
+  Grown ScanFrom(const LaneText& skeleton, uint64_t start, DirectionSet direction,
                  std::vector<Hit>& hits) const;
   // Visits what could grow from the beginning of `skeleton`, until `visit` returns false.
   using GrowthVisit = absl::FunctionRef<bool(const Growth&)>;
@@ -77,7 +80,7 @@ class DisguiseIndex {
   }
   // Whether two of the word's characters are one symbol of the form: a text has it only where the
   // skeleton has dropped a repeat.
-  bool IsCollapsed(uint32_t form) const { return form_needs_[form] == FormFilter::kRepeat; }
+  bool IsCollapsed(uint32_t form) const;
   // Visits the uses that a growth could become, each at least once.
   template <typename Visit>
   void ForEachUse(const Growth& growth, Visit visit) const;
@@ -102,8 +105,9 @@ class DisguiseIndex {
  private:
   struct Form;
   class FormMaker;
-  class Walk;
+  class PlainGrowth;
   class Sweep;
+  class Walk;
   // The directions of uses whose form a prefix begins or is.
   struct PrefixUses {
     DirectionSet certain = 0;    // begins, and its symbols are certain
@@ -111,39 +115,110 @@ class DisguiseIndex {
     DirectionSet repeating = 0;  // may have one of the text's characters twice
   };
 
-  void NotePrefixes(const Form& form);
-  bool GrowsPlainly(std::string_view skeleton, size_t start, DirectionSet direction,
-                    Grown& grown) const;
-  void BuildTables();
+  static constexpr size_t kTabled = 0x10000;  // characters below it have tables
+  // Whether a form is collapsed for the words that it stands for.
+  static constexpr uint8_t kForSome = 1;
+  static constexpr uint8_t kForAll = 2;
+  // In the windows: not a form, but two characters that a composite may begin with.
+  static constexpr uint32_t kCompositePair = WindowIndex::kFormsMax - 1;
 
-  // What a character of a text is read as: its symbol, 0 if no form has it, and these.
-  static constexpr uint32_t kSymbolMask = 0xFFFFFF;
-  static constexpr uint32_t kUncertain = 1U << 24;
-  static constexpr uint32_t kComposite = 1U << 25;
-  uint32_t EntryOf(char32_t c) const;
-  // The mark of its symbol, with what it is to composites; of characters not in the table.
+  // What a character of a text is read as.
+  struct Read {
+    Symbol symbol;
+    bool certain;
+    bool alike;
+    // Of the forms that begin with it: how many symbols stand second, those from this place in
+    // seconds_ on.
+    uint16_t second_count = 0;
+    uint32_t second_first = 0;
+  };
+  // What a symbol, or a character of a text, grows into by itself.
+  struct First {
+    bool grows = false;     // begins forms of several symbols
+    bool is_whole = false;  // is a form
+    DirectionSet certain = kNoDirection;
+  };
+
+  void BuildReadings();
+  void BuildForms();
+  void NotePrefixes(const Form& form);
+  void BuildFirsts();
+  void BuildWindows();
+  void BuildSeconds();
+  void BuildBegun();
+  void AddWindow(uint32_t form, const std::vector<std::vector<Mark>>& marks_of);
+  void AddPairs(uint32_t form, const std::vector<std::vector<Mark>>& marks_of);
+
+  std::span<const Read> ReadingsOf(char32_t c) const {
+    return std::span(readings_).subspan(reading_first_[c],
+                                        reading_first_[c + 1] - reading_first_[c]);
+  }
+  // What `c` may be read as alone.
+  template <typename Visit>
+  void ForEachReading(char32_t c, Visit visit) const;
+  bool MayBe(char32_t c, Symbol symbol) const;
+  // Whether the character is one of several that make up the symbol.
+  static bool IsPart(const Read& read) { return !read.certain && !read.alike; }
+  // Whether it may stand for several characters of a form, or for all parts of one, where the text
+  // repeats it.
+  bool MayBeSeveral(const Read& read) const {
+    return IsPart(read) || collapsed_symbols_[read.symbol];
+  }
+  // Whether some form has one behind the other; 0 stands before it and behind it.
+  bool AreNeighbours(Symbol first, Symbol second) const {
+    return neighbours_.Has(NeighbourHash(first, second));
+  }
+  // What a composite may be that begins with `c`.
+  std::span<const Read> BegunBy(char32_t c) const {
+    return std::span(begun_).subspan(begun_first_[c], begun_first_[c + 1] - begun_first_[c]);
+  }
+  static uint32_t NeighbourHash(Symbol first, Symbol second) {
+    return FormFilter::Hash(MarkOf(first), MarkOf(second));
+  }
+  Mark MarkAt(char32_t c) const { return c < marks_.size() ? marks_[c] : RareMarkOf(c); }
   Mark RareMarkOf(char32_t c) const;
 
   Lane lane_ = Lane::kPinyin;
   std::unique_ptr<const Alphabet> alphabet_;
   std::vector<WordUse> uses_;
   PrefixSet forms_;
-  FormFilter filter_;
   std::vector<uint32_t> form_first_;  // form -> its first place in form_use_; one more at the end
   std::vector<uint32_t> form_use_;
-  std::vector<FormFilter::Needs> form_needs_;
+  std::vector<uint8_t> form_collapsed_;  // kForSome, kForAll
   std::vector<PrefixUses> prefix_uses_;  // by number of the prefix
-  // What a symbol alone grows into.
-  struct First {
-    bool grows = false;
-    DirectionSet certain = 0;
-  };
-  std::vector<First> firsts_;  // by symbol
+  HashBits neighbours_;                  // symbols that some form has in a row
+  HashBits collapsed_neighbours_;        // that some collapsed form has
+  std::vector<Symbol> seconds_;          // second symbols of forms, by the first
+  // By character below U+10000: the symbols that a composite may be which begins with it, those of
+  // `c` from begun_first_[c] on.
+  std::vector<uint32_t> begun_first_;
+  std::vector<Read> begun_;
+  WindowIndex windows_;
+  // Of the characters below U+10000: their marks, and what they are read as: those of `c` begin at
+  // reading_first_[c].
+  std::vector<Mark> marks_;
+  std::vector<uint32_t> reading_first_;
+  std::vector<Read> readings_;
+  HashBits reading_bits_;  // of each character, with each symbol
+  absl::flat_hash_map<char32_t, std::vector<Mark>> further_marks_;
+  std::vector<First> symbol_firsts_;     // by symbol
+  std::vector<bool> collapsed_symbols_;  // that are several characters of some form
+  std::vector<First> character_firsts_;  // by character
   DirectionSet parts_ = kNoDirection;
+  bool has_exceptions_ = false;
   std::bitset<128> ascii_firsts_;
-  std::vector<uint32_t> table_;
-  std::vector<Mark> mark_table_;
 };
+
+template <typename Visit>
+void DisguiseIndex::ForEachReading(char32_t c, Visit visit) const {
+  if (c < kTabled) {
+    for (uint32_t i = reading_first_[c]; i < reading_first_[c + 1]; ++i) visit(readings_[i]);
+  } else if (c != kInvalidByte) {
+    TextSymbols symbols;
+    alphabet_->AppendReadings(c, symbols);
+    for (const TextSymbol& read : symbols) visit(Read{read.symbol, read.certain, read.alike});
+  }
+}
 
 template <typename Visit>
 void DisguiseIndex::ForEachUse(const Growth& growth, Visit visit) const {

@@ -49,12 +49,14 @@ struct State {
   uint8_t others = 0;    // characters that are another than the word's
   uint8_t spelled = 0;   // characters that are letters
   uint8_t composed = 0;  // characters that are several
-  uint8_t ordinary = 0;  // of those: as ordinary text has them
   bool letter_last = false;
+  bool has_own = false;             // shape: some character is the word's, or is its parts
+  char32_t alike = 0;               // shape: the last character, if it is a look-alike
   std::array<char32_t, 4> parts{};  // shape: of the character being composed
 
   bool SamePlace(const State& other) const {
-    return at == other.at && form == other.form && taken == other.taken && parted == other.parted;
+    return at == other.at && form == other.form && taken == other.taken && parted == other.parted &&
+           has_own == other.has_own && alike == other.alike;
   }
 };
 using States = absl::InlinedVector<State, 8>;
@@ -118,40 +120,59 @@ void StepSound(const std::u32string& word, const State& state, const Step& step,
   }
 }
 
-// Notes that the parts in `state` and `c` make up character `wanted`.
-void Compose(char32_t wanted, char32_t c, State& state, size_t count) {
-  if (count == 1) {
-    state.others = static_cast<uint8_t>(state.others + (c == wanted ? 0 : 1));
+// The text's `c` stands for the next character of the word, all by itself.
+void StandFor(const std::u32string& word, const State& state, char32_t c, States& next) {
+  const bool own = c == word[state.at];
+  if (!own && ((!state.has_own && state.at + 1U == std::min(word.size(), kOwnWithin)) ||
+               !MayStandFor(word, state.at, c, state.alike))) {
     return;
   }
+  State taken = state;
+  ++taken.at;
+  taken.others = static_cast<uint8_t>(taken.others + (own ? 0 : 1));
+  taken.has_own = state.has_own || own;
+  taken.alike = own ? 0 : c;
+  AddState(taken, next);
+}
+
+// The parts in `state`, so many, make up the next character of the word; false where that is no
+// disguise.
+bool Compose(const std::u32string& word, size_t count, State& state) {
+  if (word.size() <= 2 && count <= state.parts.size() &&
+      IsOrdinarySplit(word[state.at], std::u32string_view(state.parts.data(), count))) {
+    return false;
+  }
   ++state.composed;
-  const bool known = count <= state.parts.size() &&
-                     IsOrdinarySplit(wanted, std::u32string_view(state.parts.data(), count));
-  state.ordinary = static_cast<uint8_t>(state.ordinary + (known ? 1 : 0));
+  ++state.at;
+  state.form = state.taken = state.spelled = 0;
+  state.has_own = true;
+  state.alike = 0;
+  return true;
 }
 
 void StepShape(const std::u32string& word, const State& state, const Step& step, States& next) {
-  const char32_t wanted = word[state.at];
+  if (state.taken == 0) {
+    StandFor(word, state, step.c, next);
+    if (!BeginsShape(word[state.at], step.c)) return;
+  }
   const std::span<const char32_t> parts = ShapeElements(step.c);
   const std::u32string_view elements = parts.empty()
                                            ? std::u32string_view(&step.c, 1)
                                            : std::u32string_view(parts.data(), parts.size());
-  const std::vector<std::u32string> forms = ShapeFormsOf(wanted);
+  const std::vector<std::u32string> forms = ShapeFormsOf(word[state.at]);
   for (uint8_t form = 0; form < forms.size(); ++form) {
     if (state.taken > 0 && form != state.form) continue;
     if (!std::u32string_view(forms[form]).substr(state.taken).starts_with(elements)) continue;
     State taken = state;
     taken.form = form;
+    taken.taken = static_cast<uint8_t>(taken.taken + elements.size());
+    const bool complete = taken.taken == forms[form].size();
+    if (complete && state.taken == 0) continue;  // one character: a look-alike or not
     // How many characters of the text make up this one.
-    const size_t count = state.taken == 0 ? 0 : static_cast<size_t>(state.spelled);
+    const auto count = static_cast<size_t>(state.spelled);
     if (count < taken.parts.size()) taken.parts[count] = step.c;
     taken.spelled = static_cast<uint8_t>(count + 1);
-    taken.taken = static_cast<uint8_t>(taken.taken + elements.size());
-    if (taken.taken == forms[form].size()) {
-      Compose(wanted, step.c, taken, count + 1);
-      ++taken.at;
-      taken.form = taken.taken = taken.spelled = 0;
-    }
+    if (complete && !Compose(word, count + 1, taken)) continue;
     AddState(taken, next);
   }
 }
@@ -320,12 +341,9 @@ class Reader {
     return outcome;
   }
 
-  // Two characters are soon alike: at least one must be the word's own, or be spelled, or be parts
-  // that ordinary text does not have side by side.
+  // Two characters are soon alike: at least one must be the word's own, or be spelled or composed.
   bool Counts(const State& state) const {
-    if (characters_.size() > 2) return true;
-    if (state.composed > 0 && state.others == 0 && state.composed == state.ordinary) return false;
-    return state.others < characters_.size();
+    return characters_.size() > 2 || state.others < characters_.size();
   }
 
   // Whether the word is complete as it is written.
@@ -394,6 +412,11 @@ bool SameStates(const States& a, const States& b) {
 
 bool MayStandFor(std::u32string_view word, size_t at, char32_t c, char32_t before) {
   if (!LookAlike(word[at], c)) return false;
+  // One character written twice is not two different ones.
+  if ((at > 0 && word[at - 1] != word[at] && (c == word[at - 1] || c == before)) ||
+      (at + 1 < word.size() && word[at + 1] != word[at] && c == word[at + 1])) {
+    return false;
+  }
   if (word.size() > kShortWord) return true;
   if ((at > 0 && (IsOrdinaryWord(word[at - 1], c) || IsOrdinaryWord(before, c))) ||
       (at + 1 < word.size() && IsOrdinaryWord(c, word[at + 1]))) {
@@ -416,9 +439,13 @@ WordIndex::Confirmed ConfirmDisguise(Lane lane, const Word& word, const Original
   States alive;
   const auto copies = CopiesFrom(text, place.head, place.first);
   if (copies.size() > 1) {
-    // A word that the copies are by themselves (实时, 十十) stands where they begin.
-    const Reader::Read read = reader.From(copies.back().before, copies.back().unit, place);
+    // A word that the copies are by themselves (实时, 十十) stands where they begin, and nowhere
+    // else.
+    DisguisePlace anywhere = place;
+    anywhere.last = 0;
+    const Reader::Read read = reader.From(copies.back().before, copies.back().unit, anywhere);
     if (read.outcome == Outcome::kMatch && read.end <= copies.front().unit.end) {
+      if (place.last > copies.front().unit.start) return confirmed;
       return {Outcome::kMatch, {copies.back().unit.start, read.end}, lane};
     }
   }
@@ -492,8 +519,75 @@ bool MayBeginWithTwo(Lane lane, const Word& word, char32_t first) {
          (word.runs.size() > 1 && ShareReading(word.runs[1].c, first));
 }
 
+namespace {
+
+// A beginning of a word as it is followed to the eye, each character of the text standing for one
+// of the word's.
+class Looks {
+ public:
+  explicit Looks(const Word& word) {
+    for (const Word::Run& run : word.runs) word_.append(run.count, run.c);
+  }
+
+  bool complete() const { return taken_ == word_.size(); }
+  // Of what is taken: some is the word's own; all is.
+  bool has_own() const { return has_own_; }
+  bool is_own() const { return is_own_; }
+  // The character that comes next; not when complete().
+  char32_t wanted() const { return word_[taken_]; }
+
+  // Takes `c` for the next one, if it may stand for it.
+  bool Take(char32_t c) {
+    const bool own = c == wanted();
+    if (!own && ((!has_own_ && taken_ + 1 == std::min(word_.size(), kOwnWithin)) ||
+                 !MayStandFor(word_, taken_, c, alike_))) {
+      return false;
+    }
+    has_own_ = has_own_ || own;
+    is_own_ = is_own_ && own;
+    alike_ = own ? 0 : c;
+    ++taken_;
+    return true;
+  }
+
+ private:
+  std::u32string word_;
+  size_t taken_ = 0;
+  bool has_own_ = false;
+  bool is_own_ = true;
+  char32_t alike_ = 0;  // the last one, if it is a look-alike
+};
+
+// MayBeDisguise() to the eye, where the skeleton has dropped nothing. While no character of the
+// text can be the first of several parts, each is one of the word's.
+bool MayBeShape(const Word& word, std::string_view found, bool whole) {
+  Looks looks(word);
+  for (size_t at = 0; at < found.size();) {
+    const Decoded decoded = DecodeAt(found, at);
+    at += decoded.length;
+    if (looks.complete()) return false;
+    if (BeginsShape(looks.wanted(), decoded.c)) return true;
+    if (!looks.Take(decoded.c)) return false;
+  }
+  if (!looks.complete()) return !whole;
+  return looks.has_own() && !(looks.is_own() && (word.lanes & LaneBit(Lane::kSkeleton)) != 0);
+}
+
+}  // namespace
+
+bool BeginsInLooks(const Word& word, std::string_view found) {
+  Looks looks(word);
+  for (size_t at = 0; at < found.size();) {
+    const Decoded decoded = DecodeAt(found, at);
+    at += decoded.length;
+    if (looks.complete() || !looks.Take(decoded.c)) return false;
+  }
+  return !looks.complete();
+}
+
 bool MayBeDisguise(Lane lane, const Word& word, std::string_view found, bool repeats, bool whole) {
   const bool ear = lane == Lane::kPinyin;
+  if (!ear && !repeats) return MayBeShape(word, found, whole);
   size_t characters = 0;
   for (const Word::Run& run : word.runs) characters += run.count;
   // Without letters and parts, each character of the text is one of the word's.

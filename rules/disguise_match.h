@@ -8,14 +8,15 @@
 // letters of a syllable, the letters around it must be whole syllables: `duchang` stands in
 // `wanduchang`, not in `duchanged`.
 //
-// To the eye, each character is itself, a look-alike, or parts that make up one of these.
+// To the eye, each character is itself, parts that make it up, or a look-alike where that may stand
+// for it (MayStandFor()); one at least is no look-alike.
 //
 // Separators, invisible characters and repeats are passed over as in the skeleton. The match is the
 // fewest bytes that show it: the last copy of its first character to the first of its last.
 //
 // A word that is not disguised is for the finer lanes to find, when its use has one that shows it.
 // Not every disguise counts either: of a word of two characters at least one must be the word's
-// own, or be spelled, or be parts that ordinary text does not have side by side (女子).
+// own, or be spelled, or be parts, and parts that ordinary text has side by side (女子) are none.
 //
 // A match is decided as soon as the text allows. Thread-safe.
 #pragma once
@@ -50,8 +51,12 @@ struct DisguisePlace {
 // the other two are a word; of two none that is frequent does, and none beside one of the most
 // frequent.
 //
-// At least one character of the word must be its own besides, or be parts. So what may begin a
-// disguise always goes on with the word's own characters to become one.
+// A character beside its own look-alike stands for itself: 木木 is not 木术, as one written twice
+// is one to the skeleton.
+//
+// At least one of the first kOwnWithin characters of the word must be its own besides, or be parts.
+// So what may begin a disguise always goes on with the word's own characters to become one.
+inline constexpr size_t kOwnWithin = 4;
 bool MayStandFor(std::u32string_view word, size_t at, char32_t c, char32_t before = 0);
 
 // Reads `word` at a place that the symbols of `lane` make likely. A match ends at the place's last
@@ -86,5 +91,9 @@ bool MayBeginWithTwo(Lane lane, const Word& word, char32_t first);
 // `word`, or, if not `whole`, begins it. `repeats`: see HasRepeats(). Quick, and true of all that
 // ConfirmDisguise() confirms.
 bool MayBeDisguise(Lane lane, const Word& word, std::string_view found, bool repeats, bool whole);
+
+// Whether the skeleton `found`, where the text repeats nothing, begins `word` in look-alikes, each
+// character standing for one. If so, the word's own characters complete it.
+bool BeginsInLooks(const Word& word, std::string_view found);
 
 }  // namespace weir::rules

@@ -52,17 +52,13 @@ void DisguiseScan::FindHits(const LaneText& skeleton, uint64_t scanned) {
   // A place from which nothing could grow stays so.
   earlier_.clear();
   std::swap(earlier_, starts_);
-  const uint64_t base = earlier_.empty() ? scanned : earlier_.front().at;
-  const std::string_view tail = skeleton.From(base);
-  const auto follow = [&](size_t at) {
-    const DisguiseIndex::Grown grown = words_->ScanFrom(tail, at, base, direction_, hits_);
-    if (grown.any) starts_.push_back({base + at, grown.certain});
+  const auto follow = [&](uint64_t at) {
+    const DisguiseIndex::Grown grown = words_->ScanFrom(skeleton, at, direction_, hits_);
+    if (grown.any) starts_.push_back({at, grown.certain});
   };
-  for (const Start& start : earlier_) follow(static_cast<size_t>(start.at - base));
-  for (size_t at = static_cast<size_t>(scanned - base); at < tail.size();
-       at += DecodeAt(tail, at).length) {
-    follow(at);
-  }
+  for (const Start& start : earlier_) follow(start.at);
+  const std::string_view added = skeleton.From(scanned);
+  for (size_t at = 0; at < added.size(); at += DecodeAt(added, at).length) follow(scanned + at);
 }
 
 // Confirms what the form of a hit stands for.

@@ -2,31 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
 
 #include "rules/cpu.h"
-#include "rules/lane_text.h"
 
 namespace weir::rules {
 namespace {
-
-// The marks of a form's first symbols, as many as are looked at, and how many symbols it has.
-struct Beginning {
-  std::array<Mark, 4> marks{};
-  size_t symbols = 0;
-};
-
-Beginning BeginningOf(std::string_view form) {
-  Beginning beginning;
-  for (size_t at = 0; at < form.size(); ++beginning.symbols) {
-    const Decoded symbol = DecodeAt(form, at);
-    at += symbol.length;
-    if (beginning.symbols < beginning.marks.size()) {
-      beginning.marks[beginning.symbols] = MarkOf(symbol.c);
-    }
-  }
-  return beginning;
-}
 
 #if defined(__x86_64__)
 WEIR_AVX2 __m256i Load(const void* from) {
@@ -91,103 +71,78 @@ void MarkCharacters(const CharacterBlock& block, std::span<const Mark> table,
   }
 }
 
-void FormFilter::Bits::Resize(size_t entries, size_t each, uint32_t log_max) {
+void HashBits::Resize(size_t entries, size_t each, uint32_t log_max) {
   uint32_t log = 10;
   while (log < log_max && (size_t{1} << log) < entries * each) ++log;
   words_.assign((size_t{1} << log) / 32, 0);
   shift_ = 32 - log;
 }
 
-void FormFilter::Lines::Resize(size_t entries, size_t each, uint32_t log_max) {
-  uint32_t log = 1;
-  while (log < log_max && (size_t{512} << log) < entries * each) ++log;
-  words_.assign(size_t{8} << log, 0);
-  shift_ = 32 - log;
-}
-
-FormFilter::FormFilter(const PrefixSet& forms, std::span<const Needs> needs) {
-  std::array<size_t, 5> counts{};
-  std::vector<Beginning> beginnings;
-  beginnings.reserve(forms.literal_count());
-  for (uint32_t form = 0; form < forms.literal_count(); ++form) {
-    beginnings.push_back(BeginningOf(forms.literal(form)));
-    ++counts[std::min<size_t>(beginnings.back().symbols, 4)];
-  }
-  const size_t longer = counts[3] + counts[4];
-  has_singles_ = counts[1] > 0;
-  has_pairs_ = counts[2] > 0;
-  // What every place asks is to stay in the processor's second cache.
-  singles_.Resize(counts[1], 256, 16);
-  whole_pairs_.Resize(counts[2], 256, 19);
-  pairs_as_they_are_.Resize(counts[2], 256, 19);
-  pairs_.Resize(counts[2] + longer, 16, 19);
-  triples_.Resize(longer, 64, 22);
-  longer_.Resize(longer, 64, 16);
-  for (size_t form = 0; form < beginnings.size(); ++form) {
-    Add(beginnings[form].marks, beginnings[form].symbols, needs.empty() ? kNothing : needs[form]);
-  }
-}
-
-void FormFilter::Add(const std::array<Mark, 4>& marks, size_t symbols, Needs needs) {
-  if (symbols == 1) singles_.Set(marks[0]);
-  if (symbols >= 2) pairs_.Set(Hash(marks[0], marks[1]));
-  if (symbols == 2) {
-    whole_pairs_.Set(Hash(marks[0], marks[1]));
-    if (needs != kRepeat) pairs_as_they_are_.Set(Hash(marks[0], marks[1]));
-  }
-  if (symbols < 3) return;
-  const uint32_t triple = Hash(marks[0], marks[1], marks[2]);
-  triples_.Set(triple);
-  if ((needs & (kNothing | kRepeat)) != 0) longer_.Set(triple, Rest(triple, marks[3], 0));
-  for (uint32_t i = 0; i < 4; ++i) {
-    if ((needs & NeedsReadingsAt(i)) != 0) longer_.Set(triple, Rest(triple, marks[3], i + 1));
+FormFilter::FormFilter(const Counts& counts) {
+  // What every place asks is to stay in the processor's second cache. A few short ones are asked
+  // more precisely, since more of them stand in any text.
+  constexpr size_t kFew = 4096;
+  constexpr uint32_t kLogMax[kMarksMax] = {16, 23, 21};
+  for (size_t i = 0; i < kMarksMax; ++i) {
+    has_[i] = counts[i] > 0;
+    const size_t each =
+        i + 1 == kMarksMax ? (counts[i] < 8 * kFew ? 64 : 32) : (counts[i] < kFew ? 256 : 8);
+    bits_[i].Resize(counts[i], each, kLogMax[i]);
   }
 }
 
 size_t FormFilter::memory_bytes() const {
-  return pairs_.memory_bytes() + triples_.memory_bytes() + longer_.memory_bytes() +
-         whole_pairs_.memory_bytes() + pairs_as_they_are_.memory_bytes() + singles_.memory_bytes();
+  size_t bytes = 0;
+  for (const HashBits& bits : bits_) bytes += bits.memory_bytes();
+  return bytes;
 }
 
-void FormFilter::FindStarts(const BlockMarks& marks, size_t places, Starts& starts) const {
+void FormFilter::FindForms(const BlockMarks& marks, size_t places, PlaceSet& found) const {
 #if defined(__x86_64__)
   if (has_avx2) {
-    FindStartsAvx2(marks.data(), places, starts);
+    FindFormsAvx2(marks.data(), places, found);
     return;
   }
 #endif
   const Mark* const m = marks.data();
   for (size_t i = 0; i < places; i += 8) {
     uint32_t forms = 0;
-    uint32_t composites = 0;
     for (size_t k = i; k < i + 8; ++k) {
-      const bool form = triples_.Has(Hash(m[k], m[k + 1], m[k + 2])) ||
-                        (has_pairs_ && whole_pairs_.Has(Hash(m[k], m[k + 1])));
-      const uint32_t composite = m[k] & (m[k + 1] >> 1) & 1U;
+      const bool form = (has_[2] && bits_[2].Has(Hash(m[k], m[k + 1], m[k + 2]))) ||
+                        (has_[1] && bits_[1].Has(Hash(m[k], m[k + 1]))) ||
+                        (has_[0] && bits_[0].Has(Hash(m[k])));
       forms |= (form ? 1U : 0U) << (k - i);
-      composites |= composite << (k - i);
     }
-    starts.forms.bits[i / 8] = static_cast<uint8_t>(forms);
-    starts.composites.bits[i / 8] = static_cast<uint8_t>(composites);
+    found.bits[i / 8] = static_cast<uint8_t>(forms);
   }
 }
 
-void FormFilter::NarrowStarts(const BlockMarks& marks, size_t places, PlaceSet& forms) const {
-  const Mark* const m = marks.data();
-  forms.ForEach(places, [&](size_t place) { Prefetch(m + place); });
-  PlaceSet left;
-  left.bits.fill(0);
-  forms.ForEach(places, [&](size_t place) {
-    if (MayBeginWith(m + place) || (has_pairs_ && IsWhole(m[place], m[place + 1]))) {
-      left.Add(place);
-    }
-  });
-  if (has_singles_) {
-    for (size_t place = 0; place < places; ++place) {
-      if (IsWhole(m[place])) left.Add(place);
-    }
+#if defined(__x86_64__)
+namespace {
+
+WEIR_AVX2 void FindFlagAvx2(const Mark* marks, size_t places, Mark flag, PlaceSet& found) {
+  const __m128i shift = _mm_cvtsi32_si128(std::countl_zero(flag));
+  for (size_t i = 0; i < places; i += 8) {
+    const __m256i bits = _mm256_sll_epi32(Load(marks + i), shift);
+    found.bits[i / 8] = static_cast<uint8_t>(_mm256_movemask_ps(_mm256_castsi256_ps(bits)));
   }
-  forms = left;
+}
+
+}  // namespace
+#endif
+
+void FindFlag(const BlockMarks& marks, size_t places, Mark flag, PlaceSet& found) {
+#if defined(__x86_64__)
+  if (has_avx2) {
+    FindFlagAvx2(marks.data(), places, flag, found);
+    return;
+  }
+#endif
+  for (size_t i = 0; i < places; i += 8) {
+    uint32_t bits = 0;
+    for (size_t k = 0; k < 8; ++k) bits |= ((marks[i + k] & flag) != 0 ? 1U : 0U) << k;
+    found.bits[i / 8] = static_cast<uint8_t>(bits);
+  }
 }
 
 #if defined(__x86_64__)
@@ -197,12 +152,14 @@ WEIR_AVX2 __m256i Rotate(__m256i x, int bits) {
   return _mm256_or_si256(_mm256_slli_epi32(x, bits), _mm256_srli_epi32(x, 32 - bits));
 }
 
-// The bit of each hash, in the lowest place.
-WEIR_AVX2 __m256i LookUpBits(const uint32_t* words, __m128i shift, __m256i hash) {
-  const __m256i place = _mm256_srl_epi32(hash, shift);
-  const __m256i found = _mm256_i32gather_epi32(reinterpret_cast<const int*>(words),
+// HashBits::Has() of each hash, in the lowest bit.
+WEIR_AVX2 __m256i LookUpBits(const HashBits& bits, __m256i hash) {
+  const __m256i place = _mm256_srl_epi32(hash, _mm_cvtsi32_si128(static_cast<int>(bits.shift())));
+  const __m256i found = _mm256_i32gather_epi32(reinterpret_cast<const int*>(bits.words()),
                                                _mm256_srli_epi32(place, 5), sizeof(uint32_t));
-  return _mm256_srlv_epi32(found, _mm256_and_si256(place, _mm256_set1_epi32(31)));
+  const __m256i in_word = _mm256_set1_epi32(31);
+  return _mm256_and_si256(_mm256_srlv_epi32(found, _mm256_and_si256(place, in_word)),
+                          _mm256_srlv_epi32(found, _mm256_and_si256(hash, in_word)));
 }
 
 // The lowest bits, in a row.
@@ -212,23 +169,19 @@ WEIR_AVX2 uint8_t Gather(__m256i bits) {
 
 }  // namespace
 
-WEIR_AVX2 void FormFilter::FindStartsAvx2(const Mark* marks, size_t places, Starts& starts) const {
+WEIR_AVX2 void FormFilter::FindFormsAvx2(const Mark* marks, size_t places, PlaceSet& found) const {
   const __m256i keep = _mm256_set1_epi32(~static_cast<int>(kMarkFreeBits));
-  const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(triples_.shift()));
-  const __m128i pair_shift = _mm_cvtsi32_si128(static_cast<int>(whole_pairs_.shift()));
   for (size_t i = 0; i < places; i += 8) {
-    const __m256i first = Load(marks + i);
-    const __m256i second = Load(marks + i + 1);
-    const __m256i third = Load(marks + i + 2);
-    const __m256i pair =
-        _mm256_xor_si256(_mm256_and_si256(first, keep), Rotate(_mm256_and_si256(second, keep), 11));
-    const __m256i triple = _mm256_xor_si256(pair, Rotate(_mm256_and_si256(third, keep), 21));
-    __m256i forms = LookUpBits(triples_.words(), shift, triple);
-    if (has_pairs_) {
-      forms = _mm256_or_si256(forms, LookUpBits(whole_pairs_.words(), pair_shift, pair));
-    }
-    starts.forms.bits[i / 8] = Gather(forms);
-    starts.composites.bits[i / 8] = Gather(_mm256_and_si256(first, _mm256_srli_epi32(second, 1)));
+    const __m256i first = _mm256_and_si256(Load(marks + i), keep);
+    const __m256i second = _mm256_and_si256(Load(marks + i + 1), keep);
+    const __m256i third = _mm256_and_si256(Load(marks + i + 2), keep);
+    const __m256i pair = _mm256_xor_si256(first, Rotate(second, 11));
+    const __m256i triple = _mm256_xor_si256(pair, Rotate(third, 21));
+    __m256i forms = _mm256_setzero_si256();
+    if (has_[2]) forms = LookUpBits(bits_[2], triple);
+    if (has_[1]) forms = _mm256_or_si256(forms, LookUpBits(bits_[1], pair));
+    if (has_[0]) forms = _mm256_or_si256(forms, LookUpBits(bits_[0], first));
+    found.bits[i / 8] = Gather(forms);
   }
 }
 #endif

@@ -218,6 +218,7 @@ LaneText& LaneText::operator=(const LaneText& other) {
   size_ = kept.size();
   begin_ = other.begin_;
   steps_ = other.steps_;
+  repeated_ = other.repeated_;
   shift_ = other.shift_;
   last_ = other.last_;
   separators_ = other.separators_;
@@ -234,6 +235,7 @@ void LaneText::Clear() {
   dropped_bytes_ = 0;
   begin_ = 0;
   steps_.clear();
+  repeated_.clear();
   shift_ = 0;
   last_ = 0;
   separators_ = 0;
@@ -324,7 +326,10 @@ void LaneText::AppendSeparator() {
 void LaneText::AppendSignificant(char32_t c, uint64_t origin) {
   separators_ = 0;
   if (c == last_ && !IsAsciiDigit(c)) {
-    if (++repeats_ <= kSeparatorRunMax) return;
+    if (++repeats_ <= kSeparatorRunMax) {
+      if (repeated_.empty() || repeated_.back() != end()) repeated_.push_back(end());
+      return;
+    }
     PutBreak(origin);
   }
   repeats_ = 0;
@@ -485,6 +490,7 @@ void LaneText::Forget(uint64_t offset) {
   const auto after = std::upper_bound(steps_.begin(), steps_.end(), offset,
                                       [](uint64_t o, const Step& step) { return o < step.lane; });
   if (after != steps_.begin()) steps_.erase(steps_.begin(), after - 1);
+  repeated_.erase(repeated_.begin(), std::upper_bound(repeated_.begin(), repeated_.end(), offset));
 }
 
 }  // namespace weir::rules

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,7 +92,11 @@ class LaneText {
   // than they are: what the skeleton drops, a repeat of one of them above all. True where nothing
   // follows, since it may still come. Also true of some that fold to more or fewer bytes.
   bool DropsBetween(uint64_t from, uint64_t to) const;
-  // The same and Origin() for places in order, quicker. Borrows the text, which must not change.
+  // The ends of the skeleton's characters of which a repeat was dropped, in order, from begin() on
+  // at the least.
+  std::span<const uint64_t> repeated() const { return repeated_; }
+  // The same as DropsBetween() and Origin() for places in order, quicker. Borrows the text, which
+  // must not change.
   class Ascent {
    public:
     explicit Ascent(const LaneText& lane) : lane_(lane) {}
@@ -117,7 +122,9 @@ class LaneText {
   // Forgets lane text before `offset`.
   void Forget(uint64_t offset);
 
-  size_t memory_bytes() const { return capacity_ + steps_.capacity() * sizeof(Step); }
+  size_t memory_bytes() const {
+    return capacity_ + steps_.capacity() * sizeof(Step) + repeated_.capacity() * sizeof(uint64_t);
+  }
 
  private:
   struct Step {  // from lane offset `lane` on, original = lane offset + shift
@@ -145,6 +152,7 @@ class LaneText {
   size_t dropped_bytes_ = 0;  // forgotten bytes still at the front
   uint64_t begin_ = 0;
   std::vector<Step> steps_;
+  std::vector<uint64_t> repeated_;
   int64_t shift_ = 0;
 
   // Skeleton state between characters.

@@ -1,5 +1,7 @@
 #include "rules/literal_index.h"
 
+#include <array>
+
 #include "rules/character_block.h"
 
 namespace weir::rules {
@@ -7,7 +9,21 @@ namespace weir::rules {
 LiteralIndex LiteralIndex::Build(const std::vector<std::string_view>& literals) {
   LiteralIndex index;
   index.strings_ = PrefixSet::Build(literals);
-  index.filter_ = FormFilter(index.strings_, {});
+  FormFilter::Counts counts{};
+  std::vector<std::array<Mark, FormFilter::kMarksMax>> firsts(literals.size());
+  std::vector<size_t> sizes(literals.size());
+  for (size_t i = 0; i < literals.size(); ++i) {
+    for (size_t at = 0; at < literals[i].size() && sizes[i] < FormFilter::kMarksMax;) {
+      const Decoded decoded = DecodeAt(literals[i], at);
+      at += decoded.length;
+      firsts[i][sizes[i]++] = MarkOf(decoded.c);
+    }
+    ++counts[sizes[i] - 1];
+  }
+  index.filter_ = FormFilter(counts);
+  for (size_t i = 0; i < literals.size(); ++i) {
+    index.filter_.Add(sizes[i], FormFilter::Hash(firsts[i].data(), sizes[i]));
+  }
   index.first_characters_.assign(0x10000 / 64, 0);
   for (const std::string_view literal : literals) {
     const char32_t first = DecodeAt(literal, 0).c;
@@ -20,17 +36,12 @@ void LiteralIndex::Scan(std::string_view lane, uint64_t offset, std::vector<Hit>
   if (strings_.empty()) return;
   CharacterBlock block(lane);
   BlockMarks marks;
-  FormFilter::Starts starts;
+  PlaceSet starts;
   while (block.Read()) {
     MarkCharacters(block, marks);
-    filter_.FindStarts(marks, block.places(), starts);
-    if (filter_.has_singles()) {
-      for (size_t place = 0; place < block.places(); ++place) {
-        if (filter_.IsWhole(marks[place])) starts.forms.Add(place);
-      }
-    }
-    starts.forms.ForEach(block.places(),
-                         [&](size_t place) { Follow(lane, block.offset(place), offset, hits); });
+    filter_.FindForms(marks, block.places(), starts);
+    starts.ForEach(block.places(),
+                   [&](size_t place) { Follow(lane, block.offset(place), offset, hits); });
   }
 }
 

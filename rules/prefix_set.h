@@ -55,6 +55,8 @@ class PrefixSet {
   std::string_view literal(uint32_t number) const {
     return std::string_view(bytes_).substr(ends_[number], ends_[number + 1] - ends_[number]);
   }
+  // Makes literal() quick, some time later.
+  void Prefetch(uint32_t number) const { __builtin_prefetch(&ends_[number]); }
   size_t prefix_count() const { return prefixes_.size(); }
   // Of the longest string.
   size_t characters_max() const { return characters_max_; }

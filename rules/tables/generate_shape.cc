@@ -225,6 +225,7 @@ void Shapes::AddLookAlikes(const Likeness& likeness) {
   std::map<Text, Text> same;
   for (const auto& [c, elements] : elements_) same[elements].push_back(c);
   std::vector<Text> lines = look_alikes_;
+  lines.insert(lines.end(), classes_.begin(), classes_.end());
   for (const auto& [elements, characters] : same) lines.push_back(characters);
   for (const Text& line : lines) {
     for (const uint32_t a : line) {

@@ -92,14 +92,16 @@ bool IsConfirmed(const DisguiseIndex& index, const DisguiseIndex::Hit& hit,
   place.head = skeleton.Origin(hit.start);
   place.first = DecodeAt(found, 0).c;
   place.last = skeleton.Origin(hit.end - DecodeBefore(found, found.size()).length);
+  if (hit.end < skeleton.end()) place.next = skeleton.Origin(hit.end);
   const OriginalText original{text, 0, /*final=*/true};
+  const bool repeats = HasRepeats(original, place.head, place.last + 1);
+  if (!repeats && index.IsCollapsed(hit.form)) return false;
   bool confirmed = false;
   index.ForEachUse(hit.form, [&](const WordUse& use) {
     const bool matches = ConfirmDisguise(index.lane(), use.word, original, place).outcome ==
                          WordIndex::Outcome::kMatch;
     if (matches) {
-      EXPECT_TRUE(MayBeDisguise(index.lane(), use.word, found,
-                                HasRepeats(original, place.head, place.last + 1), true))
+      EXPECT_TRUE(MayBeDisguise(index.lane(), use.word, found, repeats, true))
           << use.word.exact << " is refused unread";
     }
     confirmed = confirmed || matches;

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "rules/disguise_match.h"
 #include "rules/fold_table.h"
 #include "rules/lane_text.h"
 #include "rules/pinyin_table.h"
@@ -133,11 +134,12 @@ bool AreSyllables(std::string_view letters, bool cut) {
 
 // One way to read the text as a word, as far as it goes.
 struct Reading {
-  int others = 0;    // characters that stand for another one
-  int spelled = 0;   // characters in letters
-  int composed = 0;  // characters written as several
-  int ordinary = 0;  // of those: as ordinary text has them
-  int rare = 0;      // characters that are another one in a reading which is not their first
+  int others = 0;      // characters that stand for another one
+  int spelled = 0;     // characters in letters
+  int composed = 0;    // characters written as several
+  int rare = 0;        // characters that are another one in a reading which is not their first
+  bool own = false;    // shape: some character is the word's own, or its parts
+  char32_t alike = 0;  // shape: what stands for the last character, if that is a look-alike
 
   bool plain() const { return others + spelled + composed == 0; }
 };
@@ -212,6 +214,7 @@ class Search {
       if (behind_letters && c >= '0' && c <= '5') Read(place, at + 1, false, reading);  // a tone
       ReadSound(place, at, reading);
     } else {
+      ReadAlike(place, at, reading);
       for (const std::u32string& form : ShapeFormsOf(wanted_[place])) {
         const bool own = form == ShapeFormsOf(wanted_[place]).front();
         ReadShape(place, at, form, own, {}, reading);
@@ -268,6 +271,19 @@ class Search {
     ReadLetters(place, at + 1, letters, taken + 1, parted, reading);
   }
 
+  // Character `at` of the text is the word's, or looks like it.
+  void ReadAlike(size_t place, size_t at, Reading reading) {
+    const char32_t c = characters_[at].c;
+    const bool own = c == wanted_[place];
+    if (!own && !MayStandFor(wanted_, place, c, reading.alike)) return;
+    reading.others += own ? 0 : 1;
+    reading.own |= own;
+    reading.alike = own ? 0 : c;
+    if (!reading.own && place + 1 == std::min(wanted_.size(), kOwnWithin)) return;
+    Read(place + 1, at + 1, false, reading);
+  }
+
+  // Characters from `at` on are the parts of one of the word.
   void ReadShape(size_t place, size_t at, std::u32string_view form, bool own,
                  const std::u32string& parts, const Reading& reading) {
     if (at >= characters_.size() || (at > start_ && !characters_[at].follows)) return;
@@ -284,14 +300,13 @@ class Search {
       ReadShape(place, at + 1, form.substr(taken.size()), own, all, reading);
       return;
     }
+    if (all.size() == 1) return;
+    // What ordinary text has by itself disguises no word of two characters.
+    if (wanted_.size() <= 2 && IsOrdinarySplit(wanted_[place], all)) return;
     Reading next = reading;
-    const char32_t wanted = wanted_[place];
-    if (all.size() > 1) {
-      ++next.composed;
-      next.ordinary += IsOrdinarySplit(wanted, all) ? 1 : 0;
-    } else {
-      next.others += c == wanted ? 0 : 1;
-    }
+    ++next.composed;
+    next.own = true;
+    next.alike = 0;
     next.rare += own && !MixesAlike(all) ? 0 : 1;
     if (likely_ && next.rare > 0) return;
     Read(place + 1, at + 1, false, next);
@@ -318,14 +333,9 @@ class Search {
     if (Counts(reading) && IsFreeBehind(last)) end_ = std::min(end_, last);
   }
 
-  // Of a word of two characters one must be its own, or be spelled, or be parts that ordinary text
-  // does not have side by side.
+  // Of a word of two characters one must be its own, or be spelled or composed.
   bool Counts(const Reading& reading) const {
-    if (wanted_.size() > 2) return true;
-    if (reading.composed > 0 && reading.others == 0 && reading.composed == reading.ordinary) {
-      return false;
-    }
-    return static_cast<size_t>(reading.others) < wanted_.size();
+    return wanted_.size() > 2 || static_cast<size_t>(reading.others) < wanted_.size();
   }
 
   bool FinerLanesShow(size_t first, size_t last) const {
