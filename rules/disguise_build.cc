@@ -430,12 +430,11 @@ void DisguiseIndex::AddWindow(uint32_t form, const std::vector<std::vector<Mark>
 // seldom so in ordinary text, where the two would have to end one word and begin another.
 void DisguiseIndex::AddPairs(uint32_t form, const std::vector<std::vector<Mark>>& marks_of) {
   const std::string_view symbols = forms_.literal(form);
-  std::u32string word;
+  std::u32string_view word;
+  const size_t size = CountCharacters(symbols);
   ForEachUse(form, [&](const WordUse& use) {
-    if (!word.empty()) return;
-    for (const Word::Run& run : use.word.runs) word.append(run.count, run.c);
-    // Of another word the form is a collapsed one.
-    if (word.size() != CountCharacters(symbols)) word.clear();
+    // Of other words the form is a collapsed one.
+    if (use.word.characters.size() == size) word = use.word.characters;
   });
   // The marks of what may stand for word[at].
   const auto for_alikes = [&](size_t at, auto visit) {

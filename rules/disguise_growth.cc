@@ -56,6 +56,8 @@ class DisguiseIndex::PlainGrowth {
     bool alike;  // some character is a look-alike
   };
   using Ways = absl::InlinedVector<Way, 16>;
+  // Whether two symbols stand in a row takes as long as so many that may stand second.
+  static constexpr size_t kNeighbourCost = 4;
 
   bool Begins(char32_t c) const { return (index_.marks_[c] & kBeginsComposite) != 0; }
   // Whether the two can only be read one by one.
@@ -88,7 +90,7 @@ class DisguiseIndex::PlainGrowth {
     way.certain = way.certain && read.certain;
   }
 
-  // What may stand second is mostly less than what may stand for both.
+  // To the eye, what may stand second is less than what the second may be.
   void TakeTwo(char32_t first, char32_t second, bool is_end) {
     const std::span<const Read> readings = index_.ReadingsOf(second);
     const std::span<const Read> begun = is_end ? index_.BegunBy(second) : std::span<const Read>();
@@ -99,6 +101,12 @@ class DisguiseIndex::PlainGrowth {
     for (const Read& read : index_.ReadingsOf(first)) {
       const Way way{PrefixSet::Path().Then(read.symbol), nullptr, read.symbol, read.certain,
                     read.alike};
+      if (begun.empty() && kNeighbourCost * readings.size() < read.second_count) {
+        for (const Read& next : readings) {
+          if (index_.AreNeighbours(read.symbol, next.symbol)) Take(way, next, ways_);
+        }
+        continue;
+      }
       for (uint32_t i = 0; i < read.second_count; ++i) {
         const Symbol symbol = index_.seconds_[read.second_first + i];
         if (read_as.Has(symbol)) {

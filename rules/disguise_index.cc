@@ -11,13 +11,8 @@ bool DisguiseIndex::IsCollapsed(uint32_t form) const {
 }
 
 bool DisguiseIndex::LooksFor(Lane lane, const Word& word) {
-  size_t characters = 0;
-  bool latin = true;
-  for (const Word::Run& run : word.runs) {
-    characters += run.count;
-    latin = latin && run.c < 0x80;
-  }
-  return !latin && (lane == Lane::kShape || characters > 1);
+  const bool latin = std::ranges::all_of(word.characters, [](char32_t c) { return c < 0x80; });
+  return !latin && (lane == Lane::kShape || word.characters.size() > 1);
 }
 
 Mark DisguiseIndex::RareMarkOf(char32_t c) const {
@@ -52,7 +47,8 @@ size_t DisguiseIndex::memory_bytes() const {
   }
   for (const WordUse& use : uses_) {
     bytes += sizeof(use) + use.word.exact.capacity() + use.word.fold.capacity() +
-             use.word.skeleton.capacity() + use.word.runs.capacity() * sizeof(Word::Run);
+             use.word.skeleton.capacity() + use.word.runs.capacity() * sizeof(Word::Run) +
+             use.word.characters.capacity() * sizeof(char32_t);
   }
   return bytes;
 }

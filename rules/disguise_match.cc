@@ -261,9 +261,7 @@ bool LeftIsFree(FoldCursor cursor, char32_t edge, bool own) {
 class Reader {
  public:
   Reader(Lane lane, const Word& word, const OriginalText& text)
-      : lane_(lane), word_(word), text_(text) {
-    for (const Word::Run& run : word.runs) characters_.append(run.count, run.c);
-  }
+      : lane_(lane), word_(word), text_(text), characters_(word.characters) {}
 
   struct Read {
     Outcome outcome = Outcome::kNoMatch;
@@ -370,7 +368,7 @@ class Reader {
   const Lane lane_;
   const Word& word_;
   const OriginalText& text_;
-  std::u32string characters_;
+  const std::u32string& characters_;
 };
 
 // The copies of `first` from `head` on, the last one first: where a match may begin.
@@ -525,9 +523,7 @@ namespace {
 // of the word's.
 class Looks {
  public:
-  explicit Looks(const Word& word) {
-    for (const Word::Run& run : word.runs) word_.append(run.count, run.c);
-  }
+  explicit Looks(const Word& word) : word_(word.characters) {}
 
   bool complete() const { return taken_ == word_.size(); }
   // Of what is taken: some is the word's own; all is.
@@ -551,7 +547,7 @@ class Looks {
   }
 
  private:
-  std::u32string word_;
+  const std::u32string_view word_;
   size_t taken_ = 0;
   bool has_own_ = false;
   bool is_own_ = true;
@@ -588,31 +584,23 @@ bool BeginsInLooks(const Word& word, std::string_view found) {
 bool MayBeDisguise(Lane lane, const Word& word, std::string_view found, bool repeats, bool whole) {
   const bool ear = lane == Lane::kPinyin;
   if (!ear && !repeats) return MayBeShape(word, found, whole);
-  size_t characters = 0;
-  for (const Word::Run& run : word.runs) characters += run.count;
   // Without letters and parts, each character of the text is one of the word's.
+  const std::u32string_view characters = word.characters;
   size_t own = 0;
   size_t taken = 0;
-  const Word::Run* run = word.runs.data();
-  uint32_t copies = 0;
   for (size_t at = 0; at < found.size(); ++taken) {
     const Decoded decoded = DecodeAt(found, at);
     at += decoded.length;
-    if (taken == characters || (ear && decoded.c < 0x80)) return true;
-    if (copies == run->count) {
-      ++run;
-      copies = 0;
-    }
-    ++copies;
-    if (decoded.c == run->c) {
+    if (taken == characters.size() || (ear && decoded.c < 0x80)) return true;
+    if (decoded.c == characters[taken]) {
       ++own;
-    } else if (ear && !repeats && !ShareReading(run->c, decoded.c)) {
+    } else if (ear && !repeats && !ShareReading(characters[taken], decoded.c)) {
       return false;
     }
   }
-  if (taken < characters) return repeats || !whole;
-  if (own == characters && (word.lanes & LaneBit(Lane::kSkeleton)) != 0) return false;
-  return !ear || own > 0 || characters > 2;
+  if (taken < characters.size()) return repeats || !whole;
+  if (own == taken && (word.lanes & LaneBit(Lane::kSkeleton)) != 0) return false;
+  return !ear || own > 0 || taken > 2;
 }
 
 }  // namespace weir::rules

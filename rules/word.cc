@@ -44,9 +44,7 @@ bool Word::HasDigit() const {
 }
 
 bool Word::HasLeetForm() const {
-  size_t characters = 0;
-  for (const Run& run : runs) characters += run.count;
-  return characters >= kLeetCharactersMin && !HasDigit() &&
+  return characters.size() >= kLeetCharactersMin && !HasDigit() &&
          std::any_of(runs.begin(), runs.end(),
                      [](const Run& run) { return rules::HasLeetForm(run.c); });
 }
@@ -59,11 +57,10 @@ absl::StatusOr<Word> Word::Parse(std::string_view written, LaneSet lanes, Readin
   if (folded.find(kInvalidByte) != std::u32string::npos) {
     return absl::InvalidArgumentError("a word is not valid UTF-8; save the file as UTF-8");
   }
-  size_t characters = 0;
   for (const char32_t c : folded) {
     AppendUtf8(c, word.fold);
     if (IsSeparator(c)) continue;
-    ++characters;
+    word.characters += c;
     if (!word.runs.empty() && word.runs.back().c == c && EdgeOf(c) != Edge::kDigit) {
       ++word.runs.back().count;
     } else {
@@ -81,7 +78,7 @@ absl::StatusOr<Word> Word::Parse(std::string_view written, LaneSet lanes, Readin
                   "begins or ends with a space or a symbol, which lanes remove; leave it "
                   "out or use a regex");
   }
-  if (characters > kWordCharactersMax || folded.size() > 2 * kWordCharactersMax) {
+  if (word.characters.size() > kWordCharactersMax || folded.size() > 2 * kWordCharactersMax) {
     return Refuse(written, Concat("is longer than ", kWordCharactersMax, " characters"));
   }
   for (const Run& run : word.runs) {

@@ -41,6 +41,7 @@ struct Word {
   std::string fold;      // its fold lane, separators included
   std::string skeleton;  // the characters of `runs`
   std::vector<Run> runs;
+  std::u32string characters;  // those of `runs`, each as often as it stands there
   LaneSet lanes = 0;
   Edge left = Edge::kOpen;
   Edge right = Edge::kOpen;

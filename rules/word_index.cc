@@ -424,7 +424,8 @@ size_t WordIndex::memory_bytes() const {
                  prefix_uses_.capacity() * sizeof(PrefixUses);
   for (const WordUse& use : uses_) {
     bytes += sizeof(use) + use.word.exact.capacity() + use.word.fold.capacity() +
-             use.word.skeleton.capacity() + use.word.runs.capacity() * sizeof(Word::Run);
+             use.word.skeleton.capacity() + use.word.runs.capacity() * sizeof(Word::Run) +
+             use.word.characters.capacity() * sizeof(char32_t);
   }
   return bytes;
 }

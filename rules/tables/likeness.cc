@@ -129,7 +129,8 @@ int Likeness::Score(const Character& a, const Character& b) const {
 
 bool Likeness::IsPartOf(const Character& part, const Character& whole) {
   return part.elements.size() < whole.elements.size() &&
-         !std::ranges::search(whole.elements, part.elements).empty();
+         std::search(whole.elements.begin(), whole.elements.end(), part.elements.begin(),
+                     part.elements.end()) != whole.elements.end();
 }
 
 void Likeness::FindVariants(std::vector<Pair>& pairs) const {
