@@ -37,8 +37,7 @@ std::string WholeSkeleton(std::string_view text) {
 void MakeFinest(const RuleSet::Compiled& compiled, const MixedRule& mixed, std::string_view text,
                 Finding& finding) {
   const std::string fold = LaneOfText(Lane::kFold, text);
-  if (finding.lane > Lane::kSkeleton &&
-      mixed.skeleton_words.contains(LaneOfText(Lane::kSkeleton, text))) {
+  if (finding.lane > Lane::kSkeleton && mixed.skeleton_words.contains(WholeSkeleton(text))) {
     finding.lane = Lane::kSkeleton;
   }
   if (mixed.exact_words.contains(std::string(text))) finding.lane = Lane::kExact;
