@@ -38,20 +38,6 @@ std::span<const Syllable> Readings(char32_t c) {
   return ListAt(kReadingSets, kReadingPages[kReadingPageOf[c / kPageSize]][c % kPageSize]);
 }
 
-Sounds SoundsOf(char32_t c) {
-  const std::span<const Syllable> readings = Readings(c);
-  Sounds sounds{{readings.begin(), readings.end()}, {}};
-  for (const Syllable syllable : readings) {
-    for (const Syllable other : ListAt(kSeenAsLists, kSeenAsOf[syllable])) {
-      if (std::ranges::find(sounds.readings, other) == sounds.readings.end() &&
-          std::ranges::find(sounds.seen_as, other) == sounds.seen_as.end()) {
-        sounds.seen_as.push_back(other);
-      }
-    }
-  }
-  return sounds;
-}
-
 bool ShareReading(char32_t a, char32_t b) {
   if (a == b) return true;
   const std::span<const Syllable> of_b = Readings(b);

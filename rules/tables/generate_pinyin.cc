@@ -12,7 +12,6 @@
 #include <fstream>
 #include <iostream>
 #include <map>
-#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -92,10 +91,8 @@ Readings ReadingsOf(const Fields& fields) {
   return readings;
 }
 
-struct Characters {
-  std::map<uint32_t, Readings> readings;
-  std::set<uint32_t> standard;  // of the table of general standard characters of 2013
-};
+// By character.
+using Characters = std::map<uint32_t, Readings>;
 
 Characters Read(std::istream& in) {
   std::map<uint32_t, Fields> fields;
@@ -112,11 +109,10 @@ Characters Read(std::istream& in) {
   for (const auto& [c, of_character] : fields) {
     Readings readings = ReadingsOf(of_character);
     if (readings.empty()) continue;
-    characters.readings.emplace(c, std::move(readings));
-    if (of_character.contains("kTGHZ2013")) characters.standard.insert(c);
+    characters.emplace(c, std::move(readings));
   }
   // Unicode files the numeral zero under symbols.
-  characters.readings[0x3007] = {"ling"};
+  characters[0x3007] = {"ling"};
   return characters;
 }
 
@@ -154,9 +150,9 @@ void WriteReadings(std::ostream& out, const Characters& characters,
   for (uint32_t first = 0; first < kCodePointCount; first += kPageSize) {
     std::vector<size_t> page;
     for (uint32_t c = first; c < first + kPageSize; ++c) {
-      const auto found = characters.readings.find(c);
+      const auto found = characters.find(c);
       std::vector<size_t> set;
-      if (found != characters.readings.end()) {
+      if (found != characters.end()) {
         for (const std::string& reading : found->second) set.push_back(syllables.at(reading));
       }
       page.push_back(sets.Place(set));
@@ -174,30 +170,6 @@ void WriteReadings(std::ostream& out, const Characters& characters,
     out << "},";
   }
   out << "};\n";
-}
-
-// For every syllable, the first readings of the standard characters that can be read so.
-void WriteSeenAs(std::ostream& out, const Characters& characters,
-                 const std::map<std::string, size_t>& syllables) {
-  std::vector<std::map<size_t, size_t>> counts(syllables.size());
-  for (const uint32_t c : characters.standard) {
-    const Readings& readings = characters.readings.at(c);
-    for (const std::string& reading : readings) {
-      ++counts[syllables.at(reading)][syllables.at(readings.front())];
-    }
-  }
-  Lists lists;
-  std::vector<size_t> places;
-  for (const auto& count : counts) {
-    std::vector<std::pair<size_t, size_t>> order(count.begin(), count.end());
-    std::stable_sort(order.begin(), order.end(),
-                     [](const auto& a, const auto& b) { return a.second > b.second; });
-    std::vector<size_t> list;
-    for (const auto& entry : order) list.push_back(entry.first);
-    places.push_back(lists.Place(list));
-  }
-  WriteArray(out, "kSeenAsLists", lists.items());
-  WriteArray(out, "kSeenAsOf", places);
 }
 
 // The tree of spellings: 26 branches a node, 0 for none; beside it the syllable + 1 that ends
@@ -241,13 +213,13 @@ void WriteTree(std::ostream& out, const std::map<std::string, size_t>& syllables
 
 int Generate(const char* output) {
   const Characters characters = Read(std::cin);
-  if (characters.readings.size() < kCharactersMin) {
-    std::cerr << "generate_pinyin: standard input has readings of only "
-              << characters.readings.size() << " characters; is it Unihan_Readings.txt?\n";
+  if (characters.size() < kCharactersMin) {
+    std::cerr << "generate_pinyin: standard input has readings of only " << characters.size()
+              << " characters; is it Unihan_Readings.txt?\n";
     return 1;
   }
   std::map<std::string, size_t> syllables;
-  for (const auto& [c, readings] : characters.readings) {
+  for (const auto& [c, readings] : characters) {
     for (const std::string& reading : readings) syllables.emplace(reading, 0);
   }
   size_t next = 0;
@@ -257,7 +229,6 @@ int Generate(const char* output) {
   for (const auto& [spelling, number] : syllables) out << '"' << spelling << "\",";
   out << "};\n";
   WriteReadings(out, characters, syllables);
-  WriteSeenAs(out, characters, syllables);
   WriteTree(out, syllables);
   return out.good() ? 0 : 1;
 }

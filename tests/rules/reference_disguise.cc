@@ -134,11 +134,11 @@ bool AreSyllables(std::string_view letters, bool cut) {
 
 // One way to read the text as a word, as far as it goes.
 struct Reading {
-  int others = 0;      // characters that stand for another one
-  int spelled = 0;     // characters in letters
-  int composed = 0;    // characters written as several
-  int rare = 0;        // characters that are another one in a reading which is not their first
-  bool own = false;    // shape: some character is the word's own, or its parts
+  int others = 0;    // characters that stand for another one
+  int spelled = 0;   // characters in letters
+  int composed = 0;  // characters written as several
+  int rare = 0;      // shape: of those, in another form than the first, or in parts that look alike
+  bool own = false;  // shape: some character is the word's own, or its parts
   char32_t alike = 0;  // shape: what stands for the last character, if that is a look-alike
 
   bool plain() const { return others + spelled + composed == 0; }
@@ -230,9 +230,6 @@ class Search {
     } else if (!IsLetter(c) && Sounds(wanted, c)) {
       Reading other = reading;
       ++other.others;
-      const auto own = Readings(wanted);
-      other.rare += std::find(own.begin(), own.end(), Readings(c).front()) == own.end() ? 1 : 0;
-      if (other.rare > (likely_ ? 0 : 1)) return;
       Read(place + 1, at + 1, false, other);
     }
     if (!IsLetter(c)) return;

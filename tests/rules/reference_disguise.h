@@ -20,8 +20,8 @@ struct ReferenceSpan {
   size_t end;
 };
 
-// The engine keeps a limited number of forms of a word, the likelier ones first.
-// kLikely: what it must find however many there are. kAll: what it may find.
+// To the eye, a character may be in parts in several ways, some of which are one for another
+// character, too. kLikely: what the engine must find. kAll: what it may find.
 enum class ReferenceForms { kLikely, kAll };
 
 // `word` is as it folds, with the lanes that its rule names.

@@ -21,8 +21,8 @@
 
 namespace weir::rules {
 
-// In the order of Scan(). Finding::rule counts `rules`. `forms`: whether rare readings of disguised
-// words count; where that makes a difference, the scanner may find either.
+// In the order of Scan(). Finding::rule counts `rules`. `forms`: whether unlikely forms of
+// disguised words count; where that makes a difference, the scanner may find either.
 std::vector<Finding> ReferenceScan(const std::vector<Rule>& rules, Direction direction,
                                    std::string_view text,
                                    ReferenceForms forms = ReferenceForms::kAll);
