@@ -15,7 +15,7 @@ namespace weir::rules {
 namespace {
 
 // Of one word.
-constexpr size_t kFormsMax = 64;
+constexpr size_t kWordFormsMax = 64;
 
 bool IsAscii(char32_t c) {
   return c < 0x80;
@@ -77,7 +77,7 @@ class DisguiseIndex::FormMaker {
     }
     if (IsAscii(word.runs.front().c))
       certain_max_ = 0;  // what may stand before it is its own matter
-    forms_max_ = forms_.size() + kFormsMax;
+    forms_max_ = forms_.size() + kWordFormsMax;
     Continue(0, 0, true);
   }
 

@@ -120,13 +120,17 @@ void StepSound(const std::u32string& word, const State& state, const Step& step,
   }
 }
 
+// Whether `c`, which is not word[at], is taken for it behind what was read: `has_own` if some of
+// that is the word's own, `before` the last of it, if that is a look-alike.
+bool IsTakenFor(std::u32string_view word, size_t at, char32_t c, bool has_own, char32_t before) {
+  return (has_own || at + 1 < std::min(word.size(), kOwnWithin)) &&
+         MayStandFor(word, at, c, before);
+}
+
 // The text's `c` stands for the next character of the word, all by itself.
 void StandFor(const std::u32string& word, const State& state, char32_t c, States& next) {
   const bool own = c == word[state.at];
-  if (!own && ((!state.has_own && state.at + 1U == std::min(word.size(), kOwnWithin)) ||
-               !MayStandFor(word, state.at, c, state.alike))) {
-    return;
-  }
+  if (!own && !IsTakenFor(word, state.at, c, state.has_own, state.alike)) return;
   State taken = state;
   ++taken.at;
   taken.others = static_cast<uint8_t>(taken.others + (own ? 0 : 1));
@@ -535,10 +539,7 @@ class Looks {
   // Takes `c` for the next one, if it may stand for it.
   bool Take(char32_t c) {
     const bool own = c == wanted();
-    if (!own && ((!has_own_ && taken_ + 1 == std::min(word_.size(), kOwnWithin)) ||
-                 !MayStandFor(word_, taken_, c, alike_))) {
-      return false;
-    }
+    if (!own && !IsTakenFor(word_, taken_, c, has_own_, alike_)) return false;
     has_own_ = has_own_ || own;
     is_own_ = is_own_ && own;
     alike_ = own ? 0 : c;

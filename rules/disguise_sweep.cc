@@ -202,19 +202,18 @@ class DisguiseIndex::Sweep {
       const Decoded repeated = DecodeBefore(skeleton_, end);
       const bool composes = ComposesAround(end - repeated.length, end);
       if (!composes && (index_.MarkAt(repeated.c) & kMayBeSeveral) == 0) continue;
-      for (const bool parts : {false, true}) {
+      const auto add_starts = [&](const HashBits& neighbours, auto is_asked) {
         composites_.clear();
         index_.ForEachReading(repeated.c, [&](const Read& read) {
-          const bool asked = parts ? composes || IsPart(read)
-                                   : !composes && index_.collapsed_symbols_[read.symbol];
-          if (asked) {
-            composites_.push_back(
-                {static_cast<size_t>(end), read.symbol, read.certain, read.alike});
-          }
+          if (!is_asked(read)) return;
+          composites_.push_back({static_cast<size_t>(end), read.symbol, read.certain, read.alike});
         });
-        AddStarts(end - repeated.length, true, composites_,
-                  parts ? index_.neighbours_ : index_.collapsed_neighbours_);
-      }
+        AddStarts(end - repeated.length, true, composites_, neighbours);
+      };
+      add_starts(index_.neighbours_, [&](const Read& read) { return composes || IsPart(read); });
+      if (composes) continue;
+      add_starts(index_.collapsed_neighbours_,
+                 [&](const Read& read) { return index_.collapsed_symbols_[read.symbol]; });
     }
   }
 

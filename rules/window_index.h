@@ -19,9 +19,9 @@ class WindowIndex {
  public:
   // `form` is below kFormsMax, `offset` below 64.
   struct Window {
-    uint16_t tag = 0;            // of the hash
-    uint16_t beside = 0;         // the symbol beside the marks, or 0
-    uint32_t form : 23 = 0;      //
+    uint16_t tag = 0;     // of the hash
+    uint16_t beside = 0;  // the symbol beside the marks, or 0
+    uint32_t form : 23 = 0;
     uint32_t offset : 6 = 0;     // of the form's symbols, how many stand before the marks
     uint32_t size : 2 = 0;       // of marks
     uint32_t is_before : 1 = 0;  // `beside` stands in front of them, else behind

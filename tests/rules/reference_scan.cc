@@ -295,7 +295,8 @@ std::optional<Lane> Text::LaneOf(const Word& word, size_t first, size_t last) co
   return std::nullopt;
 }
 
-// Of the first character's copies the last that the word needs, of every other's the first.
+// Of the first character's copies the last that the word needs, of every other's the first. A word
+// of one character, repeated or not, is the first of its copies that stand for themselves.
 void Text::FindWord(const Word& word, std::vector<Occurrence>& found) const {
   const size_t length = word.runs.size();
   for (size_t at = 0; at + length <= groups_.size(); ++at) {
@@ -307,10 +308,15 @@ void Text::FindWord(const Word& word, std::vector<Occurrence>& found) const {
     }
     if (!matches) continue;
     const std::vector<size_t>& head = groups_[at].copies;
-    const size_t first = length == 1 ? head.front() : head[head.size() - word.runs[0].count];
-    const size_t last = groups_[at + length - 1].copies[word.runs.back().count - 1];
-    if (const std::optional<Lane> lane = LaneOf(word, first, last)) {
-      found.push_back(At(units_[first].start, units_[last].end, *lane));
+    const size_t count = word.runs.front().count;
+    for (size_t copy = length == 1 ? 0 : head.size() - count; copy + count <= head.size(); ++copy) {
+      const size_t first = head[copy];
+      const size_t last = length == 1 ? head[copy + count - 1]
+                                      : groups_[at + length - 1].copies[word.runs.back().count - 1];
+      if (const std::optional<Lane> lane = LaneOf(word, first, last)) {
+        found.push_back(At(units_[first].start, units_[last].end, *lane));
+        break;
+      }
     }
   }
 }
