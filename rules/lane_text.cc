@@ -5,56 +5,14 @@
 #include <cstring>
 
 #include "rules/check.h"
+#include "rules/cpu.h"
 #include "rules/fold_table.h"
+#include "rules/lane_blocks.h"
 #include "rules/numeral_table.h"
 #include "rules/scanner.h"
 
 namespace weir::rules {
 namespace {
-
-// What one ASCII character does to the skeleton.
-enum class AsciiKind : uint8_t { kLetter, kDigit, kSeparator, kNothing };
-struct AsciiFold {
-  AsciiKind kind;
-  char folded;
-};
-constexpr std::array<AsciiFold, 128> MakeAsciiFolds(Reading reading) {
-  std::array<AsciiFold, 128> folds{};
-  for (size_t i = 0; i < folds.size(); ++i) {
-    const char c = static_cast<char>(i);
-    if (c >= 'a' && c <= 'z') {
-      folds[i] = {AsciiKind::kLetter, c};
-    } else if (c >= 'A' && c <= 'Z') {
-      folds[i] = {AsciiKind::kLetter, static_cast<char>(c - 'A' + 'a')};
-    } else if (c >= '0' && c <= '9') {
-      folds[i] = {AsciiKind::kDigit, c};
-    } else if (c >= ' ' && c < 0x7F) {
-      folds[i] = {AsciiKind::kSeparator, c};
-    } else if (c >= '\t' && c <= '\r') {
-      folds[i] = {AsciiKind::kSeparator, c == '\n' ? '\n' : ' '};
-    } else {
-      folds[i] = {AsciiKind::kNothing, 0};
-    }
-    const char letter = LeetLetter(static_cast<unsigned char>(folds[i].folded));
-    if (reading == Reading::kLeet && letter != 0) folds[i] = {AsciiKind::kLetter, letter};
-  }
-  return folds;
-}
-constexpr std::array<AsciiFold, 128> kAsciiFolds = MakeAsciiFolds(Reading::kFold);
-constexpr std::array<AsciiFold, 128> kLeetAsciiFolds = MakeAsciiFolds(Reading::kLeet);
-
-// kFoldPlainBits without the numerals.
-const uint64_t* PlainWithoutNumerals() {
-  static const std::array<uint64_t, 0x10000 / 64> bits = [] {
-    std::array<uint64_t, 0x10000 / 64> plain{};
-    for (uint32_t c = 0; c < 0x10000; ++c) {
-      const bool copied = IsPlain(c) && LookUpNumeral(c).kind != NumeralKind::kDigits;
-      if (copied) plain[c >> 6] |= uint64_t{1} << (c & 63U);
-    }
-    return plain;
-  }();
-  return bits.data();
-}
 
 bool IsAsciiDigit(char32_t c) {
   return c >= '0' && c <= '9';
@@ -80,12 +38,12 @@ bool AreTwoThreeByte(uint64_t value) {
   return (value & 0x0000C0C0F0C0C0F0U) == 0x00008080E08080E0U;
 }
 
-// Goes on over characters of three bytes that fold to themselves and are no separators, and copies
-// them to `out`. With `kDistinct` it also stops at a repeat; `last` is the character before.
+// Goes on over characters of three bytes that are copied, and copies them to `out`. With
+// `kDistinct` it also stops at a repeat; `last` is the character before.
 template <bool kDistinct>
-const char* CopyPlain(const uint64_t* plain, const char* from, const char* end, char*& out,
+const char* CopyPlain(const LaneClasses& classes, const char* from, const char* end, char*& out,
                       uint32_t& last) {
-  const auto is_plain = [plain](uint32_t c) { return ((plain[c >> 6] >> (c & 63U)) & 1U) != 0; };
+  const auto is_copied = [&](uint32_t c) { return classes.Of(c) == LaneClass::kCopied; };
   char* to = out;
   uint32_t before = last;
   while (end - from >= 8) {
@@ -94,7 +52,7 @@ const char* CopyPlain(const uint64_t* plain, const char* from, const char* end, 
     if (!AreTwoThreeByte(value)) break;
     const uint32_t first = ThreeByteCodePoint(static_cast<uint32_t>(value));
     const uint32_t second = ThreeByteCodePoint(static_cast<uint32_t>(value >> 24));
-    if (!is_plain(first) || !is_plain(second)) break;
+    if (!is_copied(first) || !is_copied(second)) break;
     if (kDistinct && (first == before || second == first)) break;
     std::memcpy(to, &value, sizeof(value));
     to += 6;
@@ -104,7 +62,7 @@ const char* CopyPlain(const uint64_t* plain, const char* from, const char* end, 
   while (end - from >= 4) {
     const uint32_t value = Load32(from);
     const uint32_t c = ThreeByteCodePoint(value);
-    if (!IsThreeByte(value) || !is_plain(c) || (kDistinct && c == before)) break;
+    if (!IsThreeByte(value) || !is_copied(c) || (kDistinct && c == before)) break;
     std::memcpy(to, &value, sizeof(value));
     to += 3;
     from += 3;
@@ -113,14 +71,6 @@ const char* CopyPlain(const uint64_t* plain, const char* from, const char* end, 
   out = to;
   last = before;
   return from;
-}
-
-// Whether the three low bytes of `value` are one character that the skeleton drops.
-bool IsSeparator(uint32_t value) {
-  const uint32_t c = ThreeByteCodePoint(value);
-  if (!IsThreeByte(value) || c < 0x800 || (c >= 0xD800 && c < 0xE000)) return false;
-  const FoldEntry entry = LookUpFold(c);
-  return entry.separator() && entry.kind() != FoldEntry::Kind::kMany;
 }
 
 int SequenceLength(unsigned char lead) {
@@ -204,9 +154,7 @@ void AppendUtf8(char32_t c, std::string& out) {
 }
 
 LaneText::LaneText(Lane lane, Reading reading)
-    : lane_(lane),
-      reading_(reading),
-      plain_(reading == Reading::kNumerals ? PlainWithoutNumerals() : kFoldPlainBits) {}
+    : lane_(lane), reading_(reading), classes_(LaneClasses::Of(lane, reading)) {}
 
 LaneText& LaneText::operator=(const LaneText& other) {
   if (this == &other) return *this;
@@ -251,6 +199,14 @@ void LaneText::Reserve(size_t bytes) {
   capacity_ = capacity;
 }
 
+inline void LaneText::SetShift(uint64_t origin) {
+  const uint64_t lane = end();
+  const auto shift = static_cast<int64_t>(origin - lane);
+  if (shift == shift_ && !steps_.empty()) return;
+  shift_ = shift;
+  steps_.push_back({lane, shift});
+}
+
 void LaneText::Append(std::string_view text, uint64_t origin) {
   // Most characters keep their length; the few that grow reserve for themselves.
   Reserve(text.size() + text.size() / 2 + 64);
@@ -276,14 +232,6 @@ void LaneText::AppendExact(std::string_view text, uint64_t origin) {
     }
     i += decoded.length;
   }
-}
-
-void LaneText::SetShift(uint64_t origin) {
-  const uint64_t lane = end();
-  const auto shift = static_cast<int64_t>(origin - lane);
-  if (shift == shift_ && !steps_.empty()) return;
-  shift_ = shift;
-  steps_.push_back({lane, shift});
 }
 
 void LaneText::Put(char32_t c, uint64_t origin) {
@@ -382,28 +330,31 @@ void LaneText::AppendCharacter(char32_t c, uint64_t origin) {
 }
 
 void LaneText::AppendFold(std::string_view text, uint64_t origin) {
+  const char* const end = text.data() + text.size();
   for (size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte < 0x80) {
-      const AsciiFold fold = kAsciiFolds[byte];
-      if (fold.kind != AsciiKind::kNothing) {
+      if (const char c = classes_.Ascii(text[i]); c != 0) {
         SetShift(origin + i);
-        bytes_[size_++] = fold.folded;
+        bytes_[size_++] = c;
       }
       ++i;
       continue;
     }
     char* out = bytes_.get() + size_;
-    uint32_t last = 0;
-    const auto stop = static_cast<size_t>(
-        CopyPlain<false>(kFoldPlainBits, text.data() + i, text.data() + text.size(), out, last) -
-        text.data());
-    if (stop > i) {
+    const char* stop = text.data() + i;
+    if (has_avx2) stop = CopyBlocks(classes_, stop, end, out);
+    if (end - stop < static_cast<ptrdiff_t>(kBlockBytes) || !has_avx2) {
+      uint32_t last = 0;
+      stop = CopyPlain<false>(classes_, stop, end, out, last);
+    }
+    if (stop > text.data() + i) {
       SetShift(origin + i);
       size_ = static_cast<size_t>(out - bytes_.get());
-      i = stop;
-      continue;
+      i = static_cast<size_t>(stop - text.data());
     }
+    if (i == text.size()) break;
+    if (static_cast<unsigned char>(text[i]) < 0x80) continue;
     const Decoded decoded = DecodeAt(text, i);
     Reserve(text.size() - i + 64);
     AppendCharacter(decoded.c, origin + i);
@@ -411,45 +362,65 @@ void LaneText::AppendFold(std::string_view text, uint64_t origin) {
   }
 }
 
+// A letter or digit.
+inline void LaneText::AppendAscii(char c, uint64_t origin) {
+  if (static_cast<char32_t>(c) == last_) {
+    AppendSignificant(last_, origin);
+    return;
+  }
+  SetShift(origin);
+  bytes_[size_++] = c;
+  last_ = static_cast<char32_t>(c);
+  separators_ = 0;
+  repeats_ = 0;
+}
+
+// Copies plain characters that differ from the one before, as they are.
+size_t LaneText::AppendPlain(std::string_view text, size_t at, uint64_t origin) {
+  const char* const from = text.data() + at;
+  char* out = bytes_.get() + size_;
+  uint32_t last = last_;
+  const char* const stop = CopyPlain<true>(classes_, from, text.data() + text.size(), out, last);
+  if (stop == from) return at;
+  SetShift(origin + at);
+  size_ = static_cast<size_t>(out - bytes_.get());
+  last_ = last;
+  separators_ = 0;
+  repeats_ = 0;
+  return static_cast<size_t>(stop - text.data());
+}
+
 void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
-  const auto& ascii_folds = reading_ == Reading::kLeet ? kLeetAsciiFolds : kAsciiFolds;
   for (size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte < 0x80) {
-      const AsciiFold fold = ascii_folds[byte];
-      if (fold.kind == AsciiKind::kLetter || fold.kind == AsciiKind::kDigit) {
-        AppendSignificant(static_cast<char32_t>(fold.folded), origin + i);
+      if (const char c = classes_.Ascii(text[i]); c != 0) {
+        AppendAscii(c, origin + i);
       } else {
         AppendSeparator();
       }
       ++i;
       continue;
     }
-    // Plain characters that differ from the one before are copied as they are.
-    const size_t run = i;
-    char* out = bytes_.get() + size_;
-    uint32_t last = last_;
-    i = static_cast<size_t>(
-        CopyPlain<true>(plain_, text.data() + i, text.data() + text.size(), out, last) -
-        text.data());
-    if (i > run) {
-      SetShift(origin + run);
-      size_ = static_cast<size_t>(out - bytes_.get());
-      last_ = last;
-      separators_ = 0;
-      repeats_ = 0;
+    const size_t before = i;
+    if (has_avx2 && text.size() - i >= kBlockBytes) i = AppendBlocks(text, i, origin);
+    if (i == before || text.size() - i < kBlockBytes) i = AppendPlain(text, i, origin);
+    if (text.size() - i >= 4) {
+      const uint32_t value = Load32(text.data() + i);
+      const LaneClass known =
+          IsThreeByte(value) ? classes_.Of(ThreeByteCodePoint(value)) : LaneClass::kOther;
+      if (known == LaneClass::kDropped) AppendSeparator();
+      if (known == LaneClass::kCopied) AppendSignificant(ThreeByteCodePoint(value), origin + i);
+      if (known == LaneClass::kDropped || known == LaneClass::kCopied) {
+        i += 3;
+        continue;
+      }
     }
-    const bool separator =
-        reading_ == Reading::kFold && text.size() - i >= 4 && IsSeparator(Load32(text.data() + i));
-    if (separator) {
-      AppendSeparator();
-      i += 3;
-    } else if (i == run) {
-      const Decoded decoded = DecodeAt(text, i);
-      Reserve(text.size() - i + 64);
-      AppendCharacter(decoded.c, origin + i);
-      i += decoded.length;
-    }
+    if (i > before) continue;
+    const Decoded decoded = DecodeAt(text, i);
+    Reserve(text.size() - i + 64);
+    AppendCharacter(decoded.c, origin + i);
+    i += decoded.length;
   }
 }
 

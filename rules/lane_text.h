@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "rules/lane_classes.h"
 #include "rules/reading.h"
 #include "rules/rule.h"
 
@@ -135,6 +136,13 @@ class LaneText {
   void AppendExact(std::string_view text, uint64_t origin);
   void AppendFold(std::string_view text, uint64_t origin);
   void AppendSkeleton(std::string_view text, uint64_t origin);
+  // Both go on from `at` over characters that need no other table, and say how far that went.
+  // AppendBlocks() needs AVX2 and kBlockBytes of text.
+  class BlockRun;
+  size_t AppendBlocks(std::string_view text, size_t at, uint64_t origin);
+  size_t AppendPlain(std::string_view text, size_t at, uint64_t origin);
+  void KeepSteps(std::span<const Step> steps);
+  void AppendAscii(char c, uint64_t origin);
   void AppendCharacter(char32_t c, uint64_t origin);
   void AppendSignificant(char32_t c, uint64_t origin);
   void AppendSeparator();
@@ -145,7 +153,7 @@ class LaneText {
 
   const Lane lane_;
   const Reading reading_;
-  const uint64_t* const plain_;  // bit c: c has three bytes and is copied as it is
+  const LaneClasses& classes_;
   std::unique_ptr<char[]> bytes_;
   size_t capacity_ = 0;
   size_t size_ = 0;           // bytes in use, forgotten ones included
