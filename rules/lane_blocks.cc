@@ -43,8 +43,9 @@ WEIR_AVX2 inline bool HasAny(__m256i v) {
   return _mm256_testz_si256(v, v) == 0;
 }
 
-constexpr uint32_t Below(uint32_t bit) {
-  return (1U << bit) - 1;
+// The bits of `set` below `bit`.
+WEIR_AVX2 [[gnu::always_inline]] inline uint32_t Below(uint32_t bit, uint32_t set) {
+  return _bzhi_u32(set, bit);
 }
 
 struct Block {
@@ -141,7 +142,7 @@ WEIR_AVX2 [[gnu::always_inline]] inline Block ReadBlock(const LaneClasses& class
        (unlike[c[4]] | unlike[c[5]]) | (unlike[c[6]] | unlike[c[7]])) != 0) [[unlikely]] {
     Classify(classes, kOthers, three, copied, block);
   }
-  block.copied &= Below(block.count);
+  block.copied = Below(block.count, block.copied);
   return block;
 }
 
@@ -153,9 +154,13 @@ WEIR_AVX2 const char* CopyBlocks(const LaneClasses& classes, const char* from, c
   while (end - from >= static_cast<ptrdiff_t>(kBlockBytes)) {
     const Block block = ReadBlock<LaneClass::kOther>(classes, from);
     StoreBytes(block.bytes, to);
-    to += 3 * block.count;
-    from += 3 * block.count;
-    if (block.count < kBlock) break;
+    if (block.count < kBlock) {
+      to += 3 * block.count;
+      from += 3 * block.count;
+      break;
+    }
+    to += 3 * kBlock;
+    from += 3 * kBlock;
   }
   out = to;
   return from;
@@ -185,10 +190,9 @@ class LaneText::BlockRun {
 
   // Appends what stands at `from`, which goes on. False where it stops at what is not for it.
   WEIR_AVX2 [[gnu::always_inline]] bool AppendBlock(Block block, const char*& from) {
-    const auto leading =
-        static_cast<uint32_t>(std::countr_zero(block.copied | (1U << block.count)));
-    if (separators_ + leading > kSeparatorRunMax && has_last_) [[unlikely]] {
-      return false;
+    if (separators_ + kBlock > kSeparatorRunMax && has_last_) [[unlikely]] {
+      const int leading = std::countr_zero(block.copied | (1U << block.count));
+      if (separators_ + static_cast<uint32_t>(leading) > kSeparatorRunMax) return false;
     }
     const __m256i order = _mm256_cvtepu8_epi32(
         _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kOrders[block.copied].data())));
@@ -197,16 +201,15 @@ class LaneText::BlockRun {
     const __m256i before = _mm256_blend_epi32(
         _mm256_permutevar8x32_epi32(kept, _mm256_setr_epi32(7, 0, 1, 2, 3, 4, 5, 6)), last_, 1);
     auto puts = static_cast<uint32_t>(std::popcount(block.copied));
-    const uint32_t repeats = HighBits(_mm256_cmpeq_epi32(kept, before)) & Below(puts);
+    const uint32_t repeats = Below(puts, HighBits(_mm256_cmpeq_epi32(kept, before)));
     if (repeats != 0) [[unlikely]] {  // only what stands before the first is taken
       puts = static_cast<uint32_t>(std::countr_zero(repeats));
       uint32_t rest = block.copied;
       for (uint32_t i = 0; i < puts; ++i) rest &= rest - 1;
       block.count = static_cast<uint32_t>(std::countr_zero(rest));
-      block.copied &= Below(block.count);
+      block.copied = Below(block.count, block.copied);
     }
     PutSteps(block, from);
-    from += 3 * block.count;
     out_ += 3 * puts;
     if (puts > 0) {
       last_ = _mm256_permutevar8x32_epi32(kept, Same(puts - 1));
@@ -218,7 +221,13 @@ class LaneText::BlockRun {
       separators_ += block.count;
       has_shifted_ |= block.count != 0 ? 1 : 0;
     }
-    return repeats != 0 ? Repeat(from, 3) : block.count == kBlock;
+    // Most are taken whole. Said so, the next one need not wait for the count.
+    if (repeats == 0 && block.count == kBlock) [[likely]] {
+      from += 3 * kBlock;
+      return true;
+    }
+    from += 3 * block.count;
+    return repeats != 0 && Repeat(from, 3);
   }
 
   // The same, of ASCII up to `stop`, if there is any.
@@ -259,8 +268,8 @@ class LaneText::BlockRun {
  private:
   // A step for each copied character behind what was dropped. Most blocks have one or none, and
   // which cannot be foreseen: so one is always written.
-  [[gnu::always_inline]] void PutSteps(const Block& block, const char* from) {
-    const uint32_t dropped = Below(block.count) & ~block.copied;
+  WEIR_AVX2 [[gnu::always_inline]] void PutSteps(const Block& block, const char* from) {
+    const uint32_t dropped = Below(block.count, ~block.copied);
     uint32_t starts = block.copied & ((dropped << 1) | has_shifted_);
     PutStep(starts, dropped, from);
     step_count_ += starts != 0 ? 1 : 0;
@@ -274,9 +283,10 @@ class LaneText::BlockRun {
       step_count_ = 0;
     }
   }
-  [[gnu::always_inline]] void PutStep(uint32_t starts, uint32_t dropped, const char* from) {
+  WEIR_AVX2 [[gnu::always_inline]] void PutStep(uint32_t starts, uint32_t dropped,
+                                                const char* from) {
     const auto start = static_cast<uint32_t>(std::countr_zero(starts | (1U << kBlock)));
-    const auto before = static_cast<uint32_t>(std::popcount(dropped & Below(start)));
+    const auto before = static_cast<uint32_t>(std::popcount(Below(start, dropped)));
     const uint64_t lane = to_lane_ + reinterpret_cast<uintptr_t>(out_) + 3 * (start - before);
     const uint64_t original = to_origin_ + reinterpret_cast<uintptr_t>(from) + 3 * start;
     steps_[step_count_] = {lane, static_cast<int64_t>(original - lane)};
