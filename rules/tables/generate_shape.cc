@@ -2,7 +2,8 @@
 // tables that people edit, and the characters that look alike, from these and from Unihan on
 // standard input (likeness.h). Runs at build time.
 //
-//   bzip2 -dc Unihan_... | generate_shape shape_splits.tsv same_parts.tsv look_alikes.tsv OUTPUT
+//   bzip2 -dc Unihan_... | generate_shape shape_splits.tsv same_parts.tsv look_alikes.tsv
+//       drawn_parts.tsv near_parts.tsv OUTPUT
 //
 // Every problem of a table is reported with its line, and then nothing is written.
 #include <algorithm>
@@ -55,10 +56,14 @@ class Shapes {
   bool ReadSplits(const std::string& file);
   bool ReadSameParts(const std::string& file);
   bool ReadLookAlikes(const std::string& file);
+  // Of characters that have no split, and parts that are nearly alike: for AddLookAlikes().
+  bool ReadDrawnParts(const std::string& file);
+  bool ReadNearParts(const std::string& file);
   // Every character's parts down to the last; false when a character is part of itself.
   bool Expand();
-  // After Expand(): adds what the table of look-alikes has not.
-  void AddLookAlikes(const Likeness& likeness);
+  // After Expand(): adds what the table of look-alikes has not. False when a character is drawn of
+  // itself.
+  bool AddLookAlikes(const Likeness& likeness);
   void Write(std::ostream& out) const;
 
  private:
@@ -69,7 +74,6 @@ class Shapes {
   bool ReadClasses(const std::string& file, std::vector<Text>& classes);
   bool Append(uint32_t c, int depth, Text& to) const;
   bool ExpandAll(const Text& parts, Text& to) const;
-  void AppendParts(uint32_t c, Text& to) const;
   bool Repeats(uint32_t c, uint32_t part) const;
 
   std::map<uint32_t, std::vector<Text>> splits_;  // the first is the lane's
@@ -77,8 +81,9 @@ class Shapes {
   std::vector<Text> classes_;
   std::set<std::pair<uint32_t, Text>> ordinary_;
   std::map<uint32_t, Text> elements_;
-  std::map<uint32_t, std::set<Text>> forms_;            // others than its own elements
-  std::vector<Text> look_alikes_;                       // any of a list for any other
+  std::map<uint32_t, std::set<Text>> forms_;  // others than its own elements
+  std::vector<Text> look_alikes_;             // any of a list for any other
+  Likeness::Drawing drawing_;
   std::map<uint32_t, std::map<uint32_t, bool>> alike_;  // to each: whether closely
 };
 
@@ -144,6 +149,31 @@ bool Shapes::ReadLookAlikes(const std::string& file) {
   return ReadClasses(file, look_alikes_);
 }
 
+bool Shapes::ReadDrawnParts(const std::string& file) {
+  std::ifstream in(file);
+  bool good = in.good();
+  int number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.empty() || line[0] == '#') continue;
+    const std::vector<std::string> columns = Columns(line);
+    const Text character = Decode(columns[0]);
+    const Text parts = columns.size() == 2 ? Decode(columns[1]) : Text();
+    if (character.size() != 1 || parts.size() < 2) {
+      good = Complain(file, number, "write one character and two parts of it or more");
+    } else if (splits_.contains(character[0])) {
+      good = Complain(file, number, "the character has a split: that is what it is drawn of");
+    } else if (!drawing_.parts.emplace(character[0], parts).second) {
+      good = Complain(file, number, "this character is there twice");
+    }
+  }
+  return good;
+}
+
+bool Shapes::ReadNearParts(const std::string& file) {
+  return ReadClasses(file, drawing_.near);
+}
+
 bool Shapes::Append(uint32_t c, int depth, Text& to) const {
   constexpr int kDepthMax = 16;
   if (depth == kDepthMax) return false;
@@ -161,13 +191,6 @@ bool Shapes::Append(uint32_t c, int depth, Text& to) const {
 
 bool Shapes::ExpandAll(const Text& parts, Text& to) const {
   return std::ranges::all_of(parts, [&](uint32_t part) { return Append(part, 0, to); });
-}
-
-// After Expand(): splits are known to end.
-void Shapes::AppendParts(uint32_t c, Text& to) const {
-  const auto split = splits_.find(c);
-  if (split == splits_.end()) return to.push_back(c);
-  for (const uint32_t part : split->second[0]) AppendParts(part, to);
 }
 
 bool Shapes::Expand() {
@@ -212,16 +235,19 @@ bool Shapes::Repeats(uint32_t c, uint32_t part) const {
   return copies.size() > elements.size() && copies == found->second;
 }
 
-void Shapes::AddLookAlikes(const Likeness& likeness) {
+bool Shapes::AddLookAlikes(const Likeness& likeness) {
   const auto add = [&](uint32_t a, uint32_t b, bool close) {
     if (a == b || std::max(a, b) > kLookAlikeMax || Repeats(a, b) || Repeats(b, a)) return;
     bool& one = alike_[a][b];
     bool& other = alike_[b][a];
     one = other = one || close;
   };
-  std::map<uint32_t, Text> parts;  // as they are drawn: 讠 is not 言
-  for (const auto& [c, splits] : splits_) AppendParts(c, parts[c]);
-  for (const auto& [a, b, close] : likeness.Find(parts)) add(a, b, close);
+  Likeness::Drawing drawing = drawing_;
+  for (const auto& [c, splits] : splits_) drawing.parts[c] = splits[0];
+  drawing.same = classes_;
+  std::vector<Likeness::Pair> pairs;
+  if (!likeness.Find(drawing, pairs)) return false;
+  for (const auto& [a, b, close] : pairs) add(a, b, close);
   std::map<Text, Text> same;
   for (const auto& [c, elements] : elements_) same[elements].push_back(c);
   std::vector<Text> lines = look_alikes_;
@@ -232,6 +258,7 @@ void Shapes::AddLookAlikes(const Likeness& likeness) {
       for (const uint32_t b : line) add(a, b, true);
     }
   }
+  return true;
 }
 
 void WriteNumbers(std::ostream& out, const char* type, const char* name, const Text& values) {
@@ -307,21 +334,22 @@ void Shapes::Write(std::ostream& out) const {
 }  // namespace weir::rules
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
+  if (argc != 7) {
     std::fprintf(stderr,
-                 "usage: bzip2 -dc UNIHAN... | "
-                 "generate_shape shape_splits.tsv same_parts.tsv look_alikes.tsv OUTPUT\n");
+                 "usage: bzip2 -dc UNIHAN... | generate_shape shape_splits.tsv same_parts.tsv "
+                 "look_alikes.tsv drawn_parts.tsv near_parts.tsv OUTPUT\n");
     return 2;
   }
   weir::rules::Shapes shapes;
   weir::rules::Likeness likeness;
   if (!shapes.ReadSplits(argv[1]) || !shapes.ReadSameParts(argv[2]) ||
-      !shapes.ReadLookAlikes(argv[3]) || !shapes.Expand() || !likeness.ReadUnihan(std::cin)) {
+      !shapes.ReadLookAlikes(argv[3]) || !shapes.ReadDrawnParts(argv[4]) ||
+      !shapes.ReadNearParts(argv[5]) || !shapes.Expand() || !likeness.ReadUnihan(std::cin) ||
+      !shapes.AddLookAlikes(likeness)) {
     std::fprintf(stderr, "generate_shape: the tables cannot be used\n");
     return 1;
   }
-  shapes.AddLookAlikes(likeness);
-  std::ofstream out(argv[4]);
+  std::ofstream out(argv[6]);
   shapes.Write(out);
   return out.good() ? 0 : 1;
 }

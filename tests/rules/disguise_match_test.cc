@@ -40,9 +40,9 @@ TEST(MayStandForTest, WhatMakesUpAWordIsNoDisguiseOfAShortOne) {
 }
 
 TEST(MayStandForTest, ShortWordsTakeCloseOnesAlone) {
-  ASSERT_TRUE(LookAlike(U'任', U'仕') && !CloselyAlike(U'任', U'仕'));
-  EXPECT_TRUE(MayStandFor(U"责任保险", 1, U'仕'));
-  EXPECT_FALSE(MayStandFor(U"责任险", 1, U'仕'));
+  ASSERT_TRUE(LookAlike(U'任', U'位') && !CloselyAlike(U'任', U'位'));
+  EXPECT_TRUE(MayStandFor(U"责任保险", 1, U'位'));
+  EXPECT_FALSE(MayStandFor(U"责任险", 1, U'位'));
 }
 
 TEST(MayStandForTest, FrequentOnesStandAtTheEdgeOfWordsAnyway) {
