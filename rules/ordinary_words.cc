@@ -3,29 +3,33 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
+
+#include "rules/character_set.h"
 
 namespace weir::rules {
 namespace {
 
 #include "words_data.inc"  // generated
 
+constexpr CharacterSet kFirsts(kWordFirsts);
+constexpr CharacterSet kFrequent(kFrequentCharacters);
+constexpr CharacterSet kMostFrequent(kMostFrequentCharacters);
+
 }  // namespace
 
 bool IsOrdinaryWord(char32_t first, char32_t second) {
-  const auto* const found = std::ranges::lower_bound(kWordFirsts, first);
-  if (found == std::end(kWordFirsts) || *found != first) return false;
-  const auto place = static_cast<size_t>(found - std::begin(kWordFirsts));
+  if (!kFirsts.Has(first)) return false;
+  const size_t place = kFirsts.Place(first);
   return std::binary_search(kWordSeconds + kWordStarts[place],
                             kWordSeconds + kWordStarts[place + 1], second);
 }
 
 bool IsFrequentCharacter(char32_t c) {
-  return std::ranges::binary_search(kFrequentCharacters, c);
+  return kFrequent.Has(c);
 }
 
 bool IsMostFrequentCharacter(char32_t c) {
-  return std::ranges::binary_search(kMostFrequentCharacters, c);
+  return kMostFrequent.Has(c);
 }
 
 }  // namespace weir::rules

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rules/character_set.h"
+
 namespace weir::rules {
 namespace {
 
@@ -72,9 +74,9 @@ bool IsOrdinarySplit(char32_t c, std::u32string_view parts) {
 }
 
 std::span<const char16_t> LookAlikesOf(char32_t c) {
-  const auto* const found = std::ranges::lower_bound(kAlikeCharacters, c);
-  if (found == std::end(kAlikeCharacters) || *found != c) return {};
-  const auto place = static_cast<size_t>(found - std::begin(kAlikeCharacters));
+  static constexpr CharacterSet kAlike(kAlikeCharacters);
+  if (!kAlike.Has(c)) return {};
+  const size_t place = kAlike.Place(c);
   return {kAlikes + kAlikeStarts[place], kAlikeStarts[place + 1] - kAlikeStarts[place]};
 }
 
