@@ -159,6 +159,9 @@ DisguiseIndex DisguiseIndex::Build(Lane lane, std::vector<WordUse> uses) {
   index.BuildBegun();
   index.BuildWindows();
   for (const WordUse& use : index.uses_) {
+    for (const char32_t c : use.word.characters) {
+      if (IsAscii(c)) index.own_letters_[c] = true;
+    }
     if (const char32_t first = use.word.runs.front().c; IsAscii(first)) {
       index.ascii_firsts_[first] = true;
     }
@@ -215,7 +218,36 @@ void DisguiseIndex::BuildForms() {
   collapsed_symbols_.resize(kTabled);
   for (const Form& form : forms) {
     NotePrefixes(form);
-    for (const Symbol symbol : form.collapsed) collapsed_symbols_[symbol] = true;
+    for (const Symbol symbol : form.collapsed) {
+      collapsed_symbols_[symbol] = true;
+      NoteCollapsed(form, symbol);
+    }
+  }
+}
+
+void DisguiseIndex::NoteCollapsed(const Form& form, Symbol symbol) {
+  PrefixSet::Path path;
+  for (size_t at = 0; at < form.symbols.size();) {
+    const Decoded decoded = DecodeAt(form.symbols, at);
+    at += decoded.length;
+    path = path.Then(decoded.c);
+  }
+  const uint32_t number = forms_.Find(path)->literal;
+  if (!IsCollapsed(number)) return;  // the windows have it
+  Symbol before = 0;
+  for (size_t at = 0; at < form.symbols.size();) {
+    const Decoded decoded = DecodeAt(form.symbols, at);
+    const size_t next = at + decoded.length;
+    if (decoded.c == symbol) {
+      const CollapsedKey key = next < form.symbols.size()
+                                   ? CollapsedKey{symbol, DecodeAt(form.symbols, next).c, false}
+                                   : CollapsedKey{symbol, before, true};
+      std::vector<FormPlace>& places = collapsed_forms_[key];
+      const FormPlace place{number, static_cast<uint32_t>(at)};
+      if (std::ranges::find(places, place) == places.end()) places.push_back(place);
+    }
+    before = decoded.c;
+    at = next;
   }
 }
 

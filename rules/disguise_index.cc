@@ -45,6 +45,9 @@ size_t DisguiseIndex::memory_bytes() const {
   for (const auto& [c, marks] : further_marks_) {
     bytes += sizeof(c) + sizeof(marks) + marks.capacity() * sizeof(Mark);
   }
+  for (const auto& [key, places] : collapsed_forms_) {
+    bytes += sizeof(key) + sizeof(places) + places.capacity() * sizeof(FormPlace);
+  }
   for (const WordUse& use : uses_) {
     bytes += sizeof(use) + use.word.exact.capacity() + use.word.fold.capacity() +
              use.word.skeleton.capacity() + use.word.runs.capacity() * sizeof(Word::Run) +

@@ -22,6 +22,7 @@
 #include <absl/functional/function_ref.h>
 
 #include "rules/alphabet.h"
+#include "rules/fold_cursor.h"
 #include "rules/form_filter.h"
 #include "rules/prefix_set.h"
 #include "rules/rule.h"
@@ -63,8 +64,8 @@ class DisguiseIndex {
   Lane lane() const { return lane_; }
   bool empty() const { return uses_.empty(); }
 
-  // Appends the hits in a whole skeleton, in order.
-  void Scan(const LaneText& skeleton, std::vector<Hit>& hits) const;
+  // Appends the hits in a whole skeleton, that of `text`, in order.
+  void Scan(const OriginalText& text, const LaneText& skeleton, std::vector<Hit>& hits) const;
   // The same, with every place followed and none passed over: what Scan() must find.
   void ScanPlainly(std::string_view skeleton, std::vector<Hit>& hits) const;
   // Appends the hits that begin at `start` in the skeleton, and says what could grow from there.
@@ -132,6 +133,24 @@ class DisguiseIndex {
     uint16_t second_count = 0;
     uint32_t second_first = 0;
   };
+  // In a form's symbols, a byte.
+  struct FormPlace {
+    uint32_t form;
+    uint32_t at;
+    bool operator==(const FormPlace& other) const = default;
+  };
+  // In forms that are collapsed for all words, a symbol that is several characters, and the one
+  // behind it or, where it is the last, before it; 0 if it is alone.
+  struct CollapsedKey {
+    Symbol symbol;
+    Symbol beside;
+    bool is_before;
+    bool operator==(const CollapsedKey& other) const = default;
+    template <typename H>
+    friend H AbslHashValue(H hash, const CollapsedKey& key) {
+      return H::combine(std::move(hash), key.symbol, key.beside, key.is_before);
+    }
+  };
   // What a symbol, or a character of a text, grows into by itself.
   struct First {
     bool grows = false;     // begins forms of several symbols
@@ -142,6 +161,7 @@ class DisguiseIndex {
   void BuildReadings();
   void BuildForms();
   void NotePrefixes(const Form& form);
+  void NoteCollapsed(const Form& form, Symbol symbol);
   void BuildFirsts();
   void BuildWindows();
   void BuildSeconds();
@@ -203,10 +223,12 @@ class DisguiseIndex {
   absl::flat_hash_map<char32_t, std::vector<Mark>> further_marks_;
   std::vector<First> symbol_firsts_;     // by symbol
   std::vector<bool> collapsed_symbols_;  // that are several characters of some form
+  absl::flat_hash_map<CollapsedKey, std::vector<FormPlace>> collapsed_forms_;
   std::vector<First> character_firsts_;  // by character
   DirectionSet parts_ = kNoDirection;
   bool has_exceptions_ = false;
   std::bitset<128> ascii_firsts_;
+  std::bitset<128> own_letters_;  // ASCII in words
 };
 
 template <typename Visit>

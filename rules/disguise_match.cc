@@ -18,9 +18,6 @@ namespace {
 using Kind = FoldUnit::Kind;
 using Outcome = WordIndex::Outcome;
 
-// Letters beside a match that are looked at; more than the longest syllable has.
-constexpr size_t kEdgeLettersMax = 7;
-
 bool IsLetter(char32_t c) {
   return c >= 'a' && c <= 'z';
 }
@@ -204,7 +201,7 @@ Beside RightOf(FoldCursor cursor, char32_t edge, bool own, bool final) {
   if (!IsLetter(edge) && !(own && IsDigit(edge))) return Beside::kFree;
   std::string letters;
   FoldUnit unit;
-  for (int seen = 0; seen < kSeparatorRunMax && letters.size() < kEdgeLettersMax; ++seen) {
+  for (int seen = 0; seen < kSeparatorRunMax && letters.size() < kLettersBehindMax; ++seen) {
     if (!cursor.Next(unit)) {
       if (final) break;
       const bool possible =
@@ -222,7 +219,7 @@ Beside RightOf(FoldCursor cursor, char32_t edge, bool own, bool final) {
     letters += static_cast<char>(unit.c);
     if (!LettersAreFree(letters, static_cast<char>(edge), true)) return Beside::kTaken;
   }
-  const bool cut = letters.size() == kEdgeLettersMax;
+  const bool cut = letters.size() == kLettersBehindMax;
   return own || LettersAreFree(letters, static_cast<char>(edge), cut) ? Beside::kFree
                                                                       : Beside::kTaken;
 }
@@ -232,8 +229,7 @@ bool LeftIsFree(FoldCursor cursor, char32_t edge, bool own) {
   if (!IsLetter(edge) && !(own && IsDigit(edge))) return true;
   std::string letters;  // backwards
   FoldUnit unit;
-  constexpr size_t kLettersMax = 2 * kEdgeLettersMax;
-  for (int seen = 0; seen < kSeparatorRunMax && letters.size() < kLettersMax; ++seen) {
+  for (int seen = 0; seen < kSeparatorRunMax && letters.size() < kLettersBeforeMax; ++seen) {
     if (!cursor.Previous(unit)) break;
     if (unit.kind == Kind::kNothing) continue;
     if (unit.kind != Kind::kSignificant) break;
@@ -245,14 +241,14 @@ bool LeftIsFree(FoldCursor cursor, char32_t edge, bool own) {
     if (!IsLetter(unit.c)) break;
     letters += static_cast<char>(unit.c);
   }
-  const bool cut = letters.size() == kLettersMax;
+  const bool cut = letters.size() == kLettersBeforeMax;
   size_t own_copies = 0;
   while (own_copies < letters.size() && letters[own_copies] == static_cast<char>(edge))
     ++own_copies;
   std::reverse(letters.begin(), letters.end());
   const auto parted = [&](std::string_view before) {
     // Of a long run any of the last syllables' beginnings may be one.
-    for (size_t from = 0; from <= (cut ? kEdgeLettersMax - 1 : 0); ++from) {
+    for (size_t from = 0; from <= (cut ? kLettersBehindMax - 1 : 0); ++from) {
       if (AreSyllables(before.substr(std::min(from, before.size())), false)) return true;
     }
     return false;

@@ -42,6 +42,11 @@ struct DisguisePlace {
   static constexpr uint64_t kNoEnd = ~uint64_t{0};
 };
 
+// Letters that are looked at behind a match that ends with letters, more than the longest syllable
+// has, and before one that begins with letters.
+inline constexpr size_t kLettersBehindMax = 7;
+inline constexpr size_t kLettersBeforeMax = 2 * kLettersBehindMax;
+
 // To the eye: whether `c`, which is not word[at], may stand there as a look-alike, `before` being
 // what stands for the character before, 0 where that is parts or `at` is the first. Not everything
 // that looks like a word is one in disguise (人性化 for 个性化): a disguise is what nobody writes

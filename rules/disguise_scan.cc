@@ -32,7 +32,7 @@ void DisguiseScan::Advance(const OriginalText& text, const LaneText& skeleton, u
     for (const PendingHit& hit : undecided_) Confirm(hit, text, skeleton, occurrences);
   }
   if (skeleton.end() > scanned) {
-    FindHits(skeleton, scanned);
+    FindHits(text, skeleton, scanned);
     LaneText::Ascent ascent(skeleton);
     for (const DisguiseIndex::Hit& hit : hits_) {
       if (hit.end <= scanned) continue;  // seen before
@@ -43,10 +43,10 @@ void DisguiseScan::Advance(const OriginalText& text, const LaneText& skeleton, u
   FindHold(text, skeleton);
 }
 
-void DisguiseScan::FindHits(const LaneText& skeleton, uint64_t scanned) {
+void DisguiseScan::FindHits(const OriginalText& text, const LaneText& skeleton, uint64_t scanned) {
   hits_.clear();
   if (whole_) {
-    words_->Scan(skeleton, hits_);
+    words_->Scan(text, skeleton, hits_);
     return;
   }
   // A place from which nothing could grow stays so.

@@ -55,7 +55,7 @@ class DisguiseScan {
     bool certain;  // see DisguiseIndex::Grown
   };
 
-  void FindHits(const LaneText& skeleton, uint64_t scanned);
+  void FindHits(const OriginalText& text, const LaneText& skeleton, uint64_t scanned);
   void ConfirmHit(const DisguiseIndex::Hit& hit, const OriginalText& text, const LaneText& skeleton,
                   LaneText::Ascent& ascent, Occurrences& occurrences);
   void Confirm(PendingHit hit, const OriginalText& text, const LaneText& skeleton,

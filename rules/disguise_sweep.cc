@@ -8,19 +8,22 @@
 #include "rules/character_block.h"
 #include "rules/disguise_index.h"
 #include "rules/disguise_walk.h"
+#include "rules/letter_stretches.h"
 
 namespace weir::rules {
 
 // Looks through a whole skeleton, block by block.
 class DisguiseIndex::Sweep {
  public:
-  Sweep(const DisguiseIndex& index, const LaneText& skeleton, std::vector<Hit>& hits)
+  Sweep(const DisguiseIndex& index, const OriginalText& text, const LaneText& skeleton,
+        std::vector<Hit>& hits)
       : index_(index),
         windows_(index.windows_),
         lane_(skeleton),
         skeleton_(skeleton.From(0)),
         hits_(hits),
-        block_(skeleton_) {}
+        block_(skeleton_),
+        letters_(text, skeleton, index.own_letters_) {}
 
   // Appends hits, some of them twice.
   void Run() {
@@ -39,7 +42,11 @@ class DisguiseIndex::Sweep {
         if (place > 0 && block_.character(place) >= kTabled) FindComposites(place - 1);
       });
     }
-    FindRepeats();
+    if (index_.lane_ == Lane::kPinyin) {
+      FindCollapsed();
+    } else {
+      FindRepeats();
+    }
     std::sort(starts_.begin(), starts_.end());
     starts_.erase(std::unique(starts_.begin(), starts_.end()), starts_.end());
     Walk walk(index_, skeleton_, 0, &hits_, nullptr);
@@ -68,23 +75,26 @@ class DisguiseIndex::Sweep {
 
   // Every look-up of the tables misses the caches, so each is begun well before it is needed.
   void AddAsk(size_t place, size_t size, uint32_t hash) {
-    if (windows_.filter().Has(size, hash)) asks_.push_back({place, windows_.Find(size, hash)});
+    asks_.push_back({place, windows_.Find(size, hash)});
+    __builtin_prefetch(asks_.back().windows.first);
   }
 
   // Where every character is seen as its class.
   void AskWindows() {
-    const Mark* const m = marks_.data();
-    windows_.filter().FindForms(marks_, block_.places(), found_);
-    found_.ForEach(block_.places(), [&](size_t place) {
-      for (size_t size = 2; size <= windows_.marks_max(); ++size) {
-        windows_.Prefetch(size, FormFilter::Hash(m + place, size));
-      }
-    });
-    found_.ForEach(block_.places(), [&](size_t place) {
+    const auto for_found = [&](auto visit) {
       for (size_t size = 1; size <= windows_.marks_max(); ++size) {
-        AddAsk(place, size, FormFilter::Hash(m + place, size));
+        if (!windows_.filter().has(size)) continue;
+        found_of_size_[size - 1].ForEach(block_.places(), [&](size_t place) {
+          visit(place, size, FormFilter::Hash(marks_.data() + place, size));
+        });
       }
-    });
+    };
+    for (size_t size = 1; size <= windows_.marks_max(); ++size) {
+      if (!windows_.filter().has(size)) continue;
+      windows_.filter().FindForms(size, marks_, block_.places(), found_of_size_[size - 1]);
+    }
+    for_found([&](size_t, size_t size, uint32_t hash) { windows_.Prefetch(size, hash); });
+    for_found([&](size_t place, size_t size, uint32_t hash) { AddAsk(place, size, hash); });
   }
 
   // Where some character is seen as a further class.
@@ -117,7 +127,8 @@ class DisguiseIndex::Sweep {
         rest /= further[i].size() + 1;
         marks[i] = which == 0 ? marks_[place + i] : further[i][which - 1];
       }
-      AddAsk(place, size, FormFilter::Hash(marks.data(), size));
+      const uint32_t hash = FormFilter::Hash(marks.data(), size);
+      if (windows_.filter().Has(size, hash)) AddAsk(place, size, hash);
     }
   }
 
@@ -136,7 +147,6 @@ class DisguiseIndex::Sweep {
 
   // The windows of the asks, but those whose neighbour the text has not.
   void FindCandidates() {
-    for (const Ask& ask : asks_) __builtin_prefetch(ask.windows.first);
     candidates_.clear();
     for (const auto& [place, windows] : asks_) {
       for (const WindowIndex::Window* window = windows.first; window != windows.last; ++window) {
@@ -159,44 +169,102 @@ class DisguiseIndex::Sweep {
       FindComposites(candidate.place);
       return;
     }
+    size_t at = 0;
     const std::string_view symbols = index_.forms_.literal(candidate.window->form);
-    size_t start = block_.offset(candidate.place);
-    size_t end = start;
-    size_t offset = 0;
-    for (uint32_t i = 0; i < candidate.window->offset; ++i) {
-      offset += DecodeLane(symbols, offset).length;
-    }
-    for (size_t symbol = offset; symbol < symbols.size();) {
+    for (uint32_t i = 0; i < candidate.window->offset; ++i) at += DecodeLane(symbols, at).length;
+    VerifyForm(candidate.window->form, at, block_.offset(candidate.place));
+  }
+
+  // Notes the form if its symbols stand around `place` in the skeleton, the one at `at` there.
+  void VerifyForm(uint32_t form, size_t at, size_t place) {
+    const std::string_view symbols = index_.forms_.literal(form);
+    size_t start = place;
+    size_t end = place;
+    // Most fail at the first character; what is certain takes longer.
+    const auto is_likely = [&](char32_t c, Symbol symbol) {
+      return c >= kTabled || index_.reading_bits_.Has(NeighbourHash(c, symbol));
+    };
+    for (size_t symbol = at; symbol < symbols.size();) {
       if (end == skeleton_.size()) return;
       const Decoded wanted = DecodeLane(symbols, symbol);
       const Decoded found = DecodeLane(skeleton_, end);
-      if (!index_.MayBe(found.c, wanted.c)) return;
+      if (!is_likely(found.c, wanted.c)) return;
       symbol += wanted.length;
       end += found.length;
     }
-    for (size_t symbol = offset; symbol > 0;) {
+    for (size_t symbol = at; symbol > 0;) {
       if (start == 0) return;
       const Decoded wanted = DecodeBefore(symbols, symbol);
       const Decoded found = DecodeBefore(skeleton_, start);
-      if (!index_.MayBe(found.c, wanted.c)) return;
+      if (!is_likely(found.c, wanted.c)) return;
       symbol -= wanted.length;
       start -= found.length;
     }
-    hits_.push_back({start, end, candidate.window->form});
+    for (size_t symbol = 0, found_at = start; symbol < symbols.size();) {
+      const Decoded wanted = DecodeLane(symbols, symbol);
+      const Decoded found = DecodeLane(skeleton_, found_at);
+      if (!index_.MayBe(found.c, wanted.c)) return;
+      symbol += wanted.length;
+      found_at += found.length;
+    }
+    hits_.push_back({start, end, form});
   }
 
   // Adds the places from which a form may begin that has a composite at `place` of the block.
   void FindComposites(size_t place) {
     if (!index_.alphabet_->MayCompose(block_.character(place), block_.character(place + 1))) return;
-    composites_.clear();
     const size_t at = block_.offset(place);
+    const bool is_letter = index_.lane_ == Lane::kPinyin && block_.character(place) < 0x80;
+    if (is_letter && !letters_.MayBegin(at)) return;
+    composites_.clear();
     index_.alphabet_->AppendComposites(skeleton_, at, 0, composites_);
+    if (is_letter) {
+      const auto* const kept =
+          std::remove_if(composites_.begin(), composites_.end(),
+                         [&](const TextSymbol& symbol) { return !letters_.MayEnd(symbol.end); });
+      composites_.erase(kept, composites_.end());
+    }
     if (composites_.empty()) return;
-    AddStarts(at, MayStartAt(place), composites_, index_.neighbours_);
+    AddStarts(at, composites_, index_.neighbours_);
   }
 
-  // The same with a character that the text repeats: where the skeleton has one, the text may have
-  // two of a word's, or the parts of one, or one and the beginning of the next.
+  // Notes the forms with a character that the text repeats for two of the word's. To the ear, where
+  // nothing else makes one character of a skeleton several.
+  void FindCollapsed() {
+    for (const uint64_t end : lane_.repeated()) {
+      const Decoded repeated = DecodeBefore(skeleton_, end);
+      if ((index_.MarkAt(repeated.c) & kMayBeSeveral) == 0) continue;
+      const size_t at = end - repeated.length;
+      index_.ForEachReading(repeated.c, [&](const Read& read) {
+        if (!index_.collapsed_symbols_[read.symbol]) return;
+        VerifyCollapsed({read.symbol, 0, true}, at);
+        if (end < skeleton_.size()) {
+          index_.ForEachReading(DecodeLane(skeleton_, end).c, [&](const Read& next) {
+            const uint32_t hash = NeighbourHash(read.symbol, next.symbol);
+            if (!index_.collapsed_neighbours_.Has(hash)) return;
+            VerifyCollapsed({read.symbol, next.symbol, false}, at);
+          });
+        }
+        if (at > 0) {
+          index_.ForEachReading(DecodeBefore(skeleton_, at).c, [&](const Read& before) {
+            const uint32_t hash = NeighbourHash(before.symbol, read.symbol);
+            if (!index_.collapsed_neighbours_.Has(hash)) return;
+            VerifyCollapsed({read.symbol, before.symbol, true}, at);
+          });
+        }
+      });
+    }
+  }
+
+  void VerifyCollapsed(const CollapsedKey& key, size_t place) {
+    const auto found = index_.collapsed_forms_.find(key);
+    if (found == index_.collapsed_forms_.end()) return;
+    for (const FormPlace& in : found->second) VerifyForm(in.form, in.at, place);
+  }
+
+  // To the eye, adds the places from which one may begin with a character that the text repeats:
+  // where the skeleton has one, the text may have two of a word's, or the parts of one, or one and
+  // the beginning of the next.
   void FindRepeats() {
     for (const uint64_t end : lane_.repeated()) {
       const Decoded repeated = DecodeBefore(skeleton_, end);
@@ -208,7 +276,7 @@ class DisguiseIndex::Sweep {
           if (!is_asked(read)) return;
           composites_.push_back({static_cast<size_t>(end), read.symbol, read.certain, read.alike});
         });
-        AddStarts(end - repeated.length, true, composites_, neighbours);
+        AddStarts(end - repeated.length, composites_, neighbours);
       };
       add_starts(index_.neighbours_, [&](const Read& read) { return composes || IsPart(read); });
       if (composes) continue;
@@ -250,14 +318,14 @@ class DisguiseIndex::Sweep {
 
   // Adds the places from which a form may begin that has one of `symbols` at `at`: that one, and
   // those before it, as far as each character may stand before the next one.
-  void AddStarts(size_t at, bool may_start, TextSymbols& symbols, const HashBits& neighbours) {
+  void AddStarts(size_t at, TextSymbols& symbols, const HashBits& neighbours) {
     symbols.erase(
         std::remove_if(symbols.begin(), symbols.end(),
                        [&](const TextSymbol& symbol) { return !MayGoOn(symbol, neighbours); }),
         symbols.end());
     for (size_t i = 0;; ++i) {
       for (const TextSymbol& symbol : symbols) {
-        if (may_start && neighbours.Has(NeighbourHash(0, symbol.symbol))) {
+        if (neighbours.Has(NeighbourHash(0, symbol.symbol))) {
           starts_.push_back({at, symbol});
         }
       }
@@ -272,19 +340,7 @@ class DisguiseIndex::Sweep {
       });
       std::swap(before_, symbols);
       at -= before.length;
-      may_start = true;
     }
-  }
-
-  // Whether letters before it leave it open that a word begins at `place`: they must be whole
-  // syllables, unless it is the word's own letter.
-  bool MayStartAt(size_t place) {
-    if (place < 1 || index_.lane_ != Lane::kPinyin) return true;
-    constexpr std::u32string_view kNeverLast = U"bcdfhjklpqstwxyz";
-    if (kNeverLast.find(block_.character(place - 1)) == std::u32string_view::npos) return true;
-    return block_.character(place) >= 0x80 ||
-           lane_.DropsBetween(block_.offset(place - 1), block_.offset(place + 1)) ||
-           index_.HasWordFrom(block_.character(place));
   }
 
   const DisguiseIndex& index_;
@@ -293,8 +349,10 @@ class DisguiseIndex::Sweep {
   const std::string_view skeleton_;
   std::vector<Hit>& hits_;
   CharacterBlock block_;
+  LetterStretches letters_;
   BlockMarks marks_;
   PlaceSet found_;
+  std::array<PlaceSet, kMarks> found_of_size_;
   std::array<std::vector<Mark>, kMarks> rare_marks_;
   std::vector<Ask> asks_;
   std::vector<Candidate> candidates_;
@@ -303,8 +361,9 @@ class DisguiseIndex::Sweep {
   std::vector<Start> starts_;
 };
 
-void DisguiseIndex::Scan(const LaneText& skeleton, std::vector<Hit>& hits) const {
-  Sweep(*this, skeleton, hits).Run();
+void DisguiseIndex::Scan(const OriginalText& text, const LaneText& skeleton,
+                         std::vector<Hit>& hits) const {
+  Sweep(*this, text, skeleton, hits).Run();
   std::sort(hits.begin(), hits.end());
   hits.erase(std::unique(hits.begin(), hits.end()), hits.end());
 }

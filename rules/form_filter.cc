@@ -97,21 +97,18 @@ size_t FormFilter::memory_bytes() const {
   return bytes;
 }
 
-void FormFilter::FindForms(const BlockMarks& marks, size_t places, PlaceSet& found) const {
+void FormFilter::FindForms(size_t size, const BlockMarks& marks, size_t places,
+                           PlaceSet& found) const {
 #if defined(__x86_64__)
   if (has_avx2) {
-    FindFormsAvx2(marks.data(), places, found);
+    FindFormsAvx2(size, marks.data(), places, found);
     return;
   }
 #endif
-  const Mark* const m = marks.data();
   for (size_t i = 0; i < places; i += 8) {
     uint32_t forms = 0;
     for (size_t k = i; k < i + 8; ++k) {
-      const bool form = (has_[2] && bits_[2].Has(Hash(m[k], m[k + 1], m[k + 2]))) ||
-                        (has_[1] && bits_[1].Has(Hash(m[k], m[k + 1]))) ||
-                        (has_[0] && bits_[0].Has(Hash(m[k])));
-      forms |= (form ? 1U : 0U) << (k - i);
+      forms |= (Has(size, Hash(marks.data() + k, size)) ? 1U : 0U) << (k - i);
     }
     found.bits[i / 8] = static_cast<uint8_t>(forms);
   }
@@ -169,19 +166,19 @@ WEIR_AVX2 uint8_t Gather(__m256i bits) {
 
 }  // namespace
 
-WEIR_AVX2 void FormFilter::FindFormsAvx2(const Mark* marks, size_t places, PlaceSet& found) const {
+WEIR_AVX2 void FormFilter::FindFormsAvx2(size_t size, const Mark* marks, size_t places,
+                                         PlaceSet& found) const {
   const __m256i keep = _mm256_set1_epi32(~static_cast<int>(kMarkFreeBits));
+  const HashBits& bits = bits_[size - 1];
   for (size_t i = 0; i < places; i += 8) {
-    const __m256i first = _mm256_and_si256(Load(marks + i), keep);
-    const __m256i second = _mm256_and_si256(Load(marks + i + 1), keep);
-    const __m256i third = _mm256_and_si256(Load(marks + i + 2), keep);
-    const __m256i pair = _mm256_xor_si256(first, Rotate(second, 11));
-    const __m256i triple = _mm256_xor_si256(pair, Rotate(third, 21));
-    __m256i forms = _mm256_setzero_si256();
-    if (has_[2]) forms = LookUpBits(bits_[2], triple);
-    if (has_[1]) forms = _mm256_or_si256(forms, LookUpBits(bits_[1], pair));
-    if (has_[0]) forms = _mm256_or_si256(forms, LookUpBits(bits_[0], first));
-    found.bits[i / 8] = Gather(forms);
+    __m256i hash = _mm256_and_si256(Load(marks + i), keep);
+    if (size > 1) {
+      hash = _mm256_xor_si256(hash, Rotate(_mm256_and_si256(Load(marks + i + 1), keep), 11));
+    }
+    if (size > 2) {
+      hash = _mm256_xor_si256(hash, Rotate(_mm256_and_si256(Load(marks + i + 2), keep), 21));
+    }
+    found.bits[i / 8] = Gather(LookUpBits(bits, hash));
   }
 }
 #endif

@@ -51,6 +51,11 @@ void MarkCharacters(const CharacterBlock& block, std::span<const Mark> table,
 struct PlaceSet {
   std::array<uint8_t, CharacterBlock::kSize / 8> bits;
 
+  PlaceSet& operator|=(const PlaceSet& other) {
+    for (size_t i = 0; i < bits.size(); ++i) bits[i] |= other.bits[i];
+    return *this;
+  }
+
   // Calls visit(place), in order, for those below `end`.
   template <typename Visit>
   void ForEach(size_t end, Visit visit) const {
@@ -119,13 +124,13 @@ class FormFilter {
   bool has(size_t size) const { return has_[size - 1]; }
   bool Has(size_t size, uint32_t hash) const { return bits_[size - 1].Has(hash); }
 
-  // The places where something added may stand: asks about `places` and two more.
-  void FindForms(const BlockMarks& marks, size_t places, PlaceSet& found) const;
+  // The places where something added of `size` marks may stand: asks about `places` and two more.
+  void FindForms(size_t size, const BlockMarks& marks, size_t places, PlaceSet& found) const;
 
   size_t memory_bytes() const;
 
  private:
-  void FindFormsAvx2(const Mark* marks, size_t places, PlaceSet& found) const;
+  void FindFormsAvx2(size_t size, const Mark* marks, size_t places, PlaceSet& found) const;
 
   std::array<HashBits, kMarksMax> bits_;
   std::array<bool, kMarksMax> has_{};

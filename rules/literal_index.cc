@@ -37,9 +37,15 @@ void LiteralIndex::Scan(std::string_view lane, uint64_t offset, std::vector<Hit>
   CharacterBlock block(lane);
   BlockMarks marks;
   PlaceSet starts;
+  PlaceSet of_size;
   while (block.Read()) {
     MarkCharacters(block, marks);
-    filter_.FindForms(marks, block.places(), starts);
+    starts.bits.fill(0);
+    for (size_t size = 1; size <= FormFilter::kMarksMax; ++size) {
+      if (!filter_.has(size)) continue;
+      filter_.FindForms(size, marks, block.places(), of_size);
+      starts |= of_size;
+    }
     starts.ForEach(block.places(),
                    [&](size_t place) { Follow(lane, block.offset(place), offset, hits); });
   }

@@ -97,6 +97,10 @@ std::span<const Syllable> SyllablesBegunBy(std::string_view letters) {
   return below[node];
 }
 
+void SyllableRun::MayBegin() {
+  if (!complete()) nodes_[count_++] = 0;
+}
+
 void SyllableRun::Append(char letter) {
   size_t kept = 0;
   bool over = false;

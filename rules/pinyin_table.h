@@ -53,6 +53,8 @@ bool LetterMatches(char letter, char previous, char32_t written);
 class SyllableRun {
  public:
   void Append(char letter);
+  // A syllable may begin here, whatever the letters before it are.
+  void MayBegin();
   // The letters so far are whole syllables. True of none.
   bool complete() const { return count_ > 0 && nodes_[count_ - 1] == 0; }
   // More letters may make them so.
