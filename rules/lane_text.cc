@@ -405,8 +405,9 @@ void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
     const size_t before = i;
     if (has_avx2 && text.size() - i >= kBlockBytes) i = AppendBlocks(text, i, origin);
     if (i == before || text.size() - i < kBlockBytes) i = AppendPlain(text, i, origin);
-    if (text.size() - i >= 4) {
-      const uint32_t value = Load32(text.data() + i);
+    if (text.size() - i >= 3) {
+      uint32_t value = 0;
+      std::memcpy(&value, text.data() + i, 3);
       const LaneClass known =
           IsThreeByte(value) ? classes_.Of(ThreeByteCodePoint(value)) : LaneClass::kOther;
       if (known == LaneClass::kDropped) AppendSeparator();
