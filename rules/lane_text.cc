@@ -408,16 +408,18 @@ void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
     if (text.size() - i >= 3) {
       uint32_t value = 0;
       std::memcpy(&value, text.data() + i, 3);
-      const LaneClass known =
-          IsThreeByte(value) ? classes_.Of(ThreeByteCodePoint(value)) : LaneClass::kOther;
+      const uint32_t c = ThreeByteCodePoint(value);
+      const LaneClass known = IsThreeByte(value) ? classes_.Of(c) : LaneClass::kOther;
       if (known == LaneClass::kDropped) AppendSeparator();
-      if (known == LaneClass::kCopied) AppendSignificant(ThreeByteCodePoint(value), origin + i);
-      if (known == LaneClass::kDropped || known == LaneClass::kCopied) {
+      if (known == LaneClass::kCopied) AppendSignificant(c, origin + i);
+      if (known == LaneClass::kReplaced) AppendSignificant(LookUpFold(c).value(), origin + i);
+      if (known != LaneClass::kOther) {
         i += 3;
         continue;
       }
     }
-    if (i > before) continue;
+    if (i == text.size()) break;
+    if (static_cast<unsigned char>(text[i]) < 0x80) continue;
     const Decoded decoded = DecodeAt(text, i);
     Reserve(text.size() - i + 64);
     AppendCharacter(decoded.c, origin + i);

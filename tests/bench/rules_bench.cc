@@ -236,7 +236,7 @@ BENCHMARK(BM_StreamChunk)
 void BM_Normalise(benchmark::State& state) {
   const auto lane = static_cast<Lane>(state.range(0));
   LaneText lane_text(lane);
-  // Plain text needs no change: no punctuation, nothing to fold.
+  // Ideographs alone: no punctuation, and every tenth is traditional and folds to another.
   std::string text;
   if (state.range(1) == 0) {
     for (size_t i = 0; i < kTextBytes / 3; ++i)
