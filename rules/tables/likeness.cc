@@ -14,13 +14,15 @@
 namespace weir::rules {
 namespace {
 
-// Pairs with at least this score look alike. Higher, and common confusions are missed; lower, and
-// characters that nobody confuses are alike: rules/README.md has what both cost.
-constexpr double kScoreMin = -2.6;
-// What is close is told by this and more: a common character is written for another one sooner.
+// Pairs with at least this score look alike, and are close. Higher, and common confusions are
+// missed; lower, and characters that nobody confuses are alike: rules/README.md has what both cost.
+constexpr double kScoreMin = -2.2;
 constexpr double kCloseScoreMin = -0.4;
-constexpr double kCloseForCommon = 0.4;  // for each power of ten above kCommonFrom
+// What a pair with a common character gains, for each power of ten above kCommonFrom: words are
+// made of common characters, and one of these is written for another sooner.
 constexpr double kCommonFrom = 1.5;
+constexpr double kForCommon = 0.2;
+constexpr double kCloseForCommon = 0.4;
 
 // The table of 2013 is ordered by use: 3,500 characters of the first grade, 3,000 of the second.
 constexpr int kCommonMax = 3500;
@@ -346,9 +348,9 @@ void Likeness::Finder::FindAll(std::vector<Pair>& pairs) {
       const InCommon common = Compare(a.glyph, b.glyph);
       if (!MayBeAlike(a, b, common)) continue;
       const double score = Score(a, b, common);
-      if (score < kScoreMin) continue;
-      const double use = std::max(a.frequency, b.frequency) - kCommonFrom;
-      const bool close = score + kCloseForCommon * std::max(0.0, use) >= kCloseScoreMin;
+      const double common_by = std::max(0.0, std::max(a.frequency, b.frequency) - kCommonFrom);
+      if (score + kForCommon * common_by < kScoreMin) continue;
+      const bool close = score + kCloseForCommon * common_by >= kCloseScoreMin;
       pairs.push_back({glyphs_[a.glyph].c, glyphs_[b.glyph].c, close});
     }
   }
