@@ -51,9 +51,9 @@ void MarkCharacters(const CharacterBlock& block, std::span<const Mark> table,
 struct PlaceSet {
   std::array<uint8_t, CharacterBlock::kSize / 8> bits;
 
-  PlaceSet& operator|=(const PlaceSet& other) {
-    for (size_t i = 0; i < bits.size(); ++i) bits[i] |= other.bits[i];
-    return *this;
+  // Adds those of `other` below `end`.
+  void Add(const PlaceSet& other, size_t end) {
+    for (size_t i = 0; i < (end + 7) / 8; ++i) bits[i] |= other.bits[i];
   }
 
   // Calls visit(place), in order, for those below `end`.

@@ -40,11 +40,12 @@ void LiteralIndex::Scan(std::string_view lane, uint64_t offset, std::vector<Hit>
   PlaceSet of_size;
   while (block.Read()) {
     MarkCharacters(block, marks);
-    starts.bits.fill(0);
+    bool is_first = true;
     for (size_t size = 1; size <= FormFilter::kMarksMax; ++size) {
       if (!filter_.has(size)) continue;
-      filter_.FindForms(size, marks, block.places(), of_size);
-      starts |= of_size;
+      filter_.FindForms(size, marks, block.places(), is_first ? starts : of_size);
+      if (!is_first) starts.Add(of_size, block.places());
+      is_first = false;
     }
     starts.ForEach(block.places(),
                    [&](size_t place) { Follow(lane, block.offset(place), offset, hits); });

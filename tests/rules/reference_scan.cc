@@ -364,9 +364,10 @@ LaneBytes BytesOf(Lane lane, std::string_view text, const std::vector<Unit>& uni
   return out;
 }
 
-// What a letter behind a backslash stands for: \r is a carriage return. 'x' for the others, which
-// the fold lane leaves alone.
+// The control character that stands behind a backslash, itself or by its letter: \r is a carriage
+// return. 'x' for the others, which the fold lane leaves alone.
 char32_t ControlOf(char32_t letter) {
+  if (letter < 0x20) return letter;
   constexpr std::string_view kLetters = "aftnrv";
   constexpr std::string_view kControls = "\a\f\t\n\r\v";
   const size_t place = letter < 0x80 ? kLetters.find(static_cast<char>(letter)) : kLetters.npos;
