@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "rules/detector_scan.h"
+#include "rules/fold_cursor.h"
 
 namespace weir::rules {
 namespace {
@@ -32,12 +33,35 @@ std::string WholeSkeleton(std::string_view text) {
   return whole ? std::string(bytes) : std::string();
 }
 
+// Whether the text, which has the word's skeleton, repeats each character as often as the word.
+bool HasEach(std::u32string_view word, std::string_view text) {
+  const OriginalText original{text, 0, /*final=*/true};
+  FoldCursor cursor(original, 0);
+  size_t taken = 0;
+  for (FoldUnit unit; taken < word.size() && cursor.Next(unit);) {
+    if (unit.kind != FoldUnit::Kind::kSignificant) continue;
+    if (unit.c == word[taken]) {
+      ++taken;
+    } else if (taken == 0 || unit.c != word[taken - 1]) {
+      return false;
+    }
+  }
+  return taken == word.size();
+}
+
+bool IsSkeletonOfWord(const MixedRule& mixed, std::string_view text) {
+  const auto words = mixed.skeleton_words.find(WholeSkeleton(text));
+  return words != mixed.skeleton_words.end() &&
+         std::ranges::any_of(words->second,
+                             [&](const std::u32string& word) { return HasEach(word, text); });
+}
+
 // The finding as the finest matcher of its rule shows it, so that it does not matter which of them
 // reported it first.
 void MakeFinest(const RuleSet::Compiled& compiled, const MixedRule& mixed, std::string_view text,
                 Finding& finding) {
   const std::string fold = LaneOfText(Lane::kFold, text);
-  if (finding.lane > Lane::kSkeleton && mixed.skeleton_words.contains(WholeSkeleton(text))) {
+  if (finding.lane > Lane::kSkeleton && IsSkeletonOfWord(mixed, text)) {
     finding.lane = Lane::kSkeleton;
   }
   if (mixed.exact_words.contains(std::string(text))) finding.lane = Lane::kExact;

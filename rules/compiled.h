@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
 
 #include "rules/disguise_index.h"
@@ -45,7 +46,8 @@ struct MixedRule {
   std::vector<Detector> detectors;
   absl::flat_hash_set<std::string> exact_words;  // of words that look in the exact lane
   absl::flat_hash_set<std::string> fold_words;   // folded, of words that look in the fold lane
-  absl::flat_hash_set<std::string> skeleton_words;
+  // By skeleton, the characters of the words that have it: 天天彩票 and 天彩票 are one there.
+  absl::flat_hash_map<std::string, std::vector<std::u32string>> skeleton_words;
 };
 
 struct RuleSet::Compiled {

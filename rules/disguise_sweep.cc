@@ -228,13 +228,18 @@ class DisguiseIndex::Sweep {
     AddStarts(at, composites_, index_.neighbours_);
   }
 
-  // Notes the forms with a character that the text repeats for two of the word's. To the ear, where
-  // nothing else makes one character of a skeleton several.
+  // To the ear, notes the forms with a character that the text repeats for two of the word's; and
+  // the places of a word's own letter that is also the first of the syllable behind it (q群 in
+  // qqun).
   void FindCollapsed() {
     for (const uint64_t end : lane_.repeated()) {
       const Decoded repeated = DecodeBefore(skeleton_, end);
-      if ((index_.MarkAt(repeated.c) & kMayBeSeveral) == 0) continue;
       const size_t at = end - repeated.length;
+      if (repeated.c < index_.own_letters_.size() && index_.own_letters_[repeated.c]) {
+        composites_.assign(1, {static_cast<size_t>(end), repeated.c, true, false});
+        AddStarts(at, composites_, index_.neighbours_);
+      }
+      if ((index_.MarkAt(repeated.c) & kMayBeSeveral) == 0) continue;
       index_.ForEachReading(repeated.c, [&](const Read& read) {
         if (!index_.collapsed_symbols_[read.symbol]) return;
         VerifyCollapsed({read.symbol, 0, true}, at);

@@ -136,7 +136,7 @@ WEIR_AVX2 [[gnu::always_inline]] inline Block ReadBlock(const LaneClasses& class
       std::countr_one(kOthers == LaneClass::kDropped ? HighBits(three) : block.copied));
   alignas(32) std::array<uint32_t, kBlock> c;
   _mm256_store_si256(reinterpret_cast<__m256i*>(c.data()),
-                     _mm256_and_si256(block.characters, three));
+                     _mm256_blendv_epi8(Same(LaneClasses::kAsGuessed), block.characters, three));
   const uint8_t* const unlike = classes.unlike();
   if (((unlike[c[0]] | unlike[c[1]]) | (unlike[c[2]] | unlike[c[3]]) |
        (unlike[c[4]] | unlike[c[5]]) | (unlike[c[6]] | unlike[c[7]])) != 0) [[unlikely]] {

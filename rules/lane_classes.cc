@@ -1,5 +1,6 @@
 #include "rules/lane_classes.h"
 
+#include "rules/check.h"
 #include "rules/fold_table.h"
 #include "rules/numeral_table.h"
 
@@ -44,9 +45,10 @@ char FoldAscii(char c, Lane lane, Reading reading) {
 LaneClasses::LaneClasses(Lane lane, Reading reading)
     : others_(lane == Lane::kSkeleton ? LaneClass::kDropped : LaneClass::kOther) {
   for (char c = 0; c < 0x7F; ++c) ascii_[static_cast<size_t>(c)] = FoldAscii(c, lane, reading);
-  for (uint32_t c = 1; c < 0x10000; ++c) {
+  for (uint32_t c = 0; c < 0x10000; ++c) {
     unlike_[c] = static_cast<uint8_t>(Classify(c, lane, reading)) ^ Guess(c);
   }
+  WEIR_CHECK(unlike_[kAsGuessed] == 0);
 }
 
 const LaneClasses& LaneClasses::Of(Lane lane, Reading reading) {

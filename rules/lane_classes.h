@@ -33,9 +33,10 @@ class LaneClasses {
   // Most of what stands between U+4000 and U+C000 is copied, and of what else a Chinese text has,
   // punctuation, the skeleton drops all.
   static constexpr bool IsGuessedCopied(uint32_t c) { return ((c >> 14 ^ c >> 15) & 1U) != 0; }
-  // For each character, its class XOR what it is guessed to be: 0 where the guess is right, and for
-  // U+0000. Three bytes more can be read behind the last.
+  // For each character, its class XOR what it is guessed to be: 0 where the guess is right, as it
+  // is for kAsGuessed. Three bytes more can be read behind the last.
   const uint8_t* unlike() const { return unlike_.data(); }
+  static constexpr uint32_t kAsGuessed = 0x4E01;
 
  private:
   LaneClasses(Lane lane, Reading reading);

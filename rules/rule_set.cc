@@ -210,7 +210,7 @@ class Compiler {
       if ((matcher.lanes & LaneBit(Lane::kExact)) != 0) mixed_.exact_words.insert(word->exact);
       if ((matcher.lanes & LaneBit(Lane::kFold)) != 0) mixed_.fold_words.insert(word->fold);
       if ((matcher.lanes & LaneBit(Lane::kSkeleton)) != 0) {
-        mixed_.skeleton_words.insert(word->skeleton);
+        mixed_.skeleton_words[word->skeleton].push_back(word->characters);
       }
       if (directions_ == kNoDirection) continue;
       AddWord(written,

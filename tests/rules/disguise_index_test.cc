@@ -35,17 +35,19 @@ class Maker {
  public:
   explicit Maker(uint64_t seed) : random_(seed) {
     // 长 sounds like 常 and like 掌; 赌 is 贝者, 林 木木, 品 three times 口; the last is U+20000.
-    pieces_ = {"长", "常", "掌",    "张",     "试",    "实",   "时",  "是", "赌",        "睹",
-               "贝", "者", "博",    "林",     "木",    "品",   "口",  "日", "本",        "未",
-               "末", "女", "子",    "好",     "a",     "n",    "shi", "du", "bo",        "1",
-               "3",  "x",  "chang", "\u200B", "hello", "xian", "ng",  "e",  "l",         "de",
-               "，", " ",  "的",    "了",     "\xFF",  "Ａ",   "長",  "賭", "\U00020000"};
+    pieces_ = {"长", "常",    "掌",     "张",    "试",   "实", "时",        "是", "赌", "睹", "贝",
+               "者", "博",    "林",     "木",    "品",   "口", "日",        "本", "未", "末", "女",
+               "子", "好",    "a",      "n",     "shi",  "du", "bo",        "1",  "3",  "s",  "d",
+               "x",  "chang", "\u200B", "hello", "xian", "ng", "e",         "l",  "de", "，", " ",
+               "的", "了",    "\xFF",   "Ａ",    "長",   "賭", "\U00020000"};
   }
 
   std::string Word() {
     std::string word;
     const size_t length = 1 + random_() % 5;
-    for (size_t i = 0; i < length; ++i) word += pieces_[random_() % 24];
+    // Some have letters and digits of their own.
+    const size_t pieces = random_() % 4 == 0 ? 34 : 24;
+    for (size_t i = 0; i < length; ++i) word += pieces_[random_() % pieces];
     return word;
   }
 
@@ -56,7 +58,9 @@ class Maker {
       if (random_() % 16 == 0) {
         text += words[random_() % words.size()];
       } else {
-        text += pieces_[random_() % pieces_.size()];
+        const std::string& piece = pieces_[random_() % pieces_.size()];
+        text += piece;
+        if (random_() % 8 == 0) text += piece;
       }
       if (random_() % 16 == 0) text += pieces_[random_() % 24] + pieces_[random_() % 24];
     }

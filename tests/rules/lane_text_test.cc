@@ -67,6 +67,7 @@ class Maker {
                                                     "\x01",
                                                     "\xFF",
                                                     "\xE0\x82\x80",
+                                                    "\xE0\x80\x80",
                                                     "\xED\xA0\x80",
                                                     "\xE5\x93"};
     std::string text;
@@ -176,7 +177,7 @@ TEST(LaneTextTest, IsTheSameWithEveryCut) {
 
 TEST(LaneTextTest, WhatIsNotUtf8BreaksEveryLane) {
   // Overlong, a surrogate, cut short: each byte a break, in front of little text and of much.
-  for (const std::string bytes : {"\xE0\x82\x80", "\xED\xA0\x80", "\xE4\xB8\xFF"}) {
+  for (const std::string bytes : {"\xE0\x80\x80", "\xE0\x82\x80", "\xED\xA0\x80", "\xE4\xB8\xFF"}) {
     for (const std::string behind : {"", "中文", "中文字天地人日月山水火木金土石"}) {
       for (const auto& [lane, reading] : kLanes) {
         LaneText way(lane, reading);
