@@ -141,7 +141,8 @@ absl::StatusOr<Tree> TreeParser::ParseConcat() {
   return concat;
 }
 
-// {n}, {n,} and {n,m}; RE2 takes anything else that begins with { as text.
+// {n}, {n,} and {n,m}; RE2 takes anything else that begins with { as text, a number with a zero in
+// front among it.
 std::optional<std::pair<uint32_t, uint32_t>> TreeParser::ParseCounts(bool& unbounded) {
   const size_t begin = at_;
   const auto number = [&]() -> std::optional<uint32_t> {
@@ -150,6 +151,7 @@ std::optional<std::pair<uint32_t, uint32_t>> TreeParser::ParseCounts(bool& unbou
     while (!AtEnd() && Peek() >= '0' && Peek() <= '9' && at_ - from < 6) {
       value = value * 10 + static_cast<uint32_t>(pattern_[at_++] - '0');
     }
+    if (at_ > from + 1 && pattern_[from] == '0') at_ = from;
     return at_ == from ? std::nullopt : std::optional<uint32_t>(value);
   };
   if (Take("{")) {
