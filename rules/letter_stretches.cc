@@ -60,8 +60,8 @@ bool LetterStretches::MayEnd(size_t end) const {
   SyllableRun run;
   for (size_t i = end; i < end_; ++i) {
     // A syllable may go on behind what is dropped, or the word with its own letter.
-    const bool is_open = ((gaps_ >> (i - 1 - begin_)) & 1U) != 0 ||
-                         own_[static_cast<unsigned char>(skeleton_[i])];
+    const bool is_open =
+        ((gaps_ >> (i - 1 - begin_)) & 1U) != 0 || own_[static_cast<unsigned char>(skeleton_[i])];
     if (is_open) return run.possible();
     run.Append(skeleton_[i]);
     if (i + 1 - end == kLettersBehindMax) return run.possible();
