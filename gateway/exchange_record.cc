@@ -47,12 +47,14 @@ Task<void> Exchange::Fail(absl::Status failure) {
 
 // `status`: what the client is going to see. A failure of the ledger cannot be recorded: the next
 // opening closes the exchange as interrupted, and why the ledger fails is logged once for all.
+// Where the answer is recorded the exchange is closed, whether or not its last bytes reach the
+// client.
 Task<void> Exchange::RecordFailure(const absl::Status& failure, int status) {
   if (side_ == Side::kGateway) {
     LogError("exchange.failed",
              {{"exchange", id_}, {"stage", Name(stage_)}, {"reason", failure.ToString()}});
   }
-  if (subject_.app == nullptr || side_ == Side::kLedger) co_return;
+  if (subject_.app == nullptr || side_ == Side::kLedger || is_closed_) co_return;
   audit::Record record = NewRecord(audit::RecordKind::kFailure);
   record.status = status;
   record.cause = CauseOf(failure);

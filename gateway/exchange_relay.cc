@@ -208,6 +208,7 @@ Task<absl::Status> Exchange::RecordAnswer() {
     record.action = policy::Name(prompt_action_);  // What was answered follows from the prompt.
   }
   WEIR_CO_RETURN_IF_ERROR(co_await Append(std::move(record), AnswerContent()));
+  is_closed_ = true;
   co_return co_await Release();
 }
 

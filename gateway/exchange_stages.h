@@ -130,6 +130,7 @@ class Exchange {
   std::optional<AnswerStream> answer_stream_;
   absl::Status stopped_waiting_;  // not OK: why nobody waits for the upstream any more
 
+  bool is_closed_ = false;  // the answer's record is durable
   // What RecordAnswer releases once the record is durable.
   HttpResponseHead last_head_;
   std::string last_bytes_;
