@@ -51,6 +51,21 @@ std::vector<std::string> Columns(const std::string& line) {
   return columns;
 }
 
+// Calls `take` with each line of a table that is no comment: its number and its columns. False when
+// the table cannot be read, or `take` was false of any line.
+template <typename Take>
+bool ForEachLine(const std::string& file, const Take& take) {
+  std::ifstream in(file);
+  bool good = in.good();
+  int number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.empty() || line[0] == '#') continue;
+    good = take(number, Columns(line)) && good;
+  }
+  return good;
+}
+
 class Shapes {
  public:
   bool ReadSplits(const std::string& file);
@@ -88,20 +103,14 @@ class Shapes {
 };
 
 bool Shapes::ReadSplits(const std::string& file) {
-  std::ifstream in(file);
-  bool good = in.good();
-  int number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.empty() || line[0] == '#') continue;
-    const std::vector<std::string> columns = Columns(line);
+  return ForEachLine(file, [&](int number, const std::vector<std::string>& columns) {
     const Text character = Decode(columns[0]);
     if (columns.size() < 2 || columns.size() > 3 || character.size() != 1 ||
         (columns.size() == 3 && columns[2] != "text")) {
-      good = Complain(file, number, "write one character, its parts, and `text` or nothing");
-      continue;
+      return Complain(file, number, "write one character, its parts, and `text` or nothing");
     }
     const Text parts = Decode(columns[1]);
+    bool good = true;
     if (parts.size() < 2) good = Complain(file, number, "a split has two parts or more");
     std::vector<Text>& splits = splits_[character[0]];
     if (std::find(splits.begin(), splits.end(), parts) != splits.end()) {
@@ -109,28 +118,25 @@ bool Shapes::ReadSplits(const std::string& file) {
     }
     splits.push_back(parts);
     if (columns.size() == 3) ordinary_.emplace(character[0], parts);
-  }
-  return good;
+    return good;
+  });
 }
 
 bool Shapes::ReadClasses(const std::string& file, std::vector<Text>& classes) {
-  std::ifstream in(file);
-  bool good = in.good();
-  int number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.empty() || line[0] == '#') continue;
+  const bool are_good = ForEachLine(file, [&](int number, const std::vector<std::string>& columns) {
+    bool good = true;
     Text of_class;
-    for (const std::string& column : Columns(line)) {
+    for (const std::string& column : columns) {
       const Text character = Decode(column);
       if (character.size() != 1) good = Complain(file, number, "write one character a column");
       of_class.insert(of_class.end(), character.begin(), character.end());
     }
     if (of_class.size() < 2) good = Complain(file, number, "a line has two characters or more");
     classes.push_back(of_class);
-  }
-  if (classes.empty()) good = Complain(file, number, "there are no characters");
-  return good;
+    return good;
+  });
+  if (classes.empty()) return Complain(file, 1, "there are no characters");
+  return are_good;
 }
 
 bool Shapes::ReadSameParts(const std::string& file) {
@@ -150,24 +156,20 @@ bool Shapes::ReadLookAlikes(const std::string& file) {
 }
 
 bool Shapes::ReadDrawnParts(const std::string& file) {
-  std::ifstream in(file);
-  bool good = in.good();
-  int number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.empty() || line[0] == '#') continue;
-    const std::vector<std::string> columns = Columns(line);
+  return ForEachLine(file, [&](int number, const std::vector<std::string>& columns) {
     const Text character = Decode(columns[0]);
     const Text parts = columns.size() == 2 ? Decode(columns[1]) : Text();
     if (character.size() != 1 || parts.size() < 2) {
-      good = Complain(file, number, "write one character and two parts of it or more");
-    } else if (splits_.contains(character[0])) {
-      good = Complain(file, number, "the character has a split: that is what it is drawn of");
-    } else if (!drawing_.parts.emplace(character[0], parts).second) {
-      good = Complain(file, number, "this character is there twice");
+      return Complain(file, number, "write one character and two parts of it or more");
     }
-  }
-  return good;
+    if (splits_.contains(character[0])) {
+      return Complain(file, number, "the character has a split: that is what it is drawn of");
+    }
+    if (!drawing_.parts.emplace(character[0], parts).second) {
+      return Complain(file, number, "this character is there twice");
+    }
+    return true;
+  });
 }
 
 bool Shapes::ReadNearParts(const std::string& file) {
