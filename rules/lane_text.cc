@@ -329,6 +329,15 @@ void LaneText::AppendCharacter(char32_t c, uint64_t origin) {
   }
 }
 
+// Where the quick ways have stopped: goes past the character at `at`, unless it is ASCII.
+inline size_t LaneText::AppendOther(std::string_view text, size_t at, uint64_t origin) {
+  if (at == text.size() || static_cast<unsigned char>(text[at]) < 0x80) return at;
+  const Decoded decoded = DecodeAt(text, at);
+  Reserve(text.size() - at + 64);
+  AppendCharacter(decoded.c, origin + at);
+  return at + decoded.length;
+}
+
 void LaneText::AppendFold(std::string_view text, uint64_t origin) {
   const char* const end = text.data() + text.size();
   for (size_t i = 0; i < text.size();) {
@@ -353,12 +362,7 @@ void LaneText::AppendFold(std::string_view text, uint64_t origin) {
       size_ = static_cast<size_t>(out - bytes_.get());
       i = static_cast<size_t>(stop - text.data());
     }
-    if (i == text.size()) break;
-    if (static_cast<unsigned char>(text[i]) < 0x80) continue;
-    const Decoded decoded = DecodeAt(text, i);
-    Reserve(text.size() - i + 64);
-    AppendCharacter(decoded.c, origin + i);
-    i += decoded.length;
+    i = AppendOther(text, i, origin);
   }
 }
 
@@ -418,12 +422,7 @@ void LaneText::AppendSkeleton(std::string_view text, uint64_t origin) {
         continue;
       }
     }
-    if (i == text.size()) break;
-    if (static_cast<unsigned char>(text[i]) < 0x80) continue;
-    const Decoded decoded = DecodeAt(text, i);
-    Reserve(text.size() - i + 64);
-    AppendCharacter(decoded.c, origin + i);
-    i += decoded.length;
+    i = AppendOther(text, i, origin);
   }
 }
 

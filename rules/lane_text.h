@@ -143,6 +143,7 @@ class LaneText {
   size_t AppendPlain(std::string_view text, size_t at, uint64_t origin);
   void KeepSteps(std::span<const Step> steps);
   void AppendAscii(char c, uint64_t origin);
+  size_t AppendOther(std::string_view text, size_t at, uint64_t origin);
   void AppendCharacter(char32_t c, uint64_t origin);
   void AppendSignificant(char32_t c, uint64_t origin);
   void AppendSeparator();
