@@ -25,8 +25,6 @@ namespace {
 
 constexpr uint32_t kCodePointCount = 0x110000;
 constexpr uint32_t kPageSize = 256;
-// No look-alikes beyond it can be had from an input method.
-constexpr uint32_t kLookAlikeMax = 0xFFFF;
 
 using Text = Likeness::Text;
 

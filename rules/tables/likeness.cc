@@ -28,9 +28,6 @@ constexpr double kCloseForCommon = 0.4;
 constexpr int kCommonMax = 3500;
 constexpr int kKnownMax = 6500;
 
-// Look-alikes beyond it are not to be had from an input method.
-constexpr uint32_t kCodePointMax = 0x10000;
-
 // "U+8D4C<kMatthews"
 uint32_t CodePointOf(const std::string& name) {
   uint32_t c = 0;
@@ -114,10 +111,10 @@ bool Likeness::ReadUnihan(std::istream& in) {
 
 void Likeness::FindVariants(std::vector<Pair>& pairs) const {
   for (const auto& [c, character] : characters_) {
-    if (c >= kCodePointMax) continue;
+    if (c > kLookAlikeMax) continue;
     for (const uint32_t variant : character.variants) {
       const auto other = characters_.find(variant);
-      if (variant >= kCodePointMax || variant == c || other == characters_.end()) continue;
+      if (variant > kLookAlikeMax || variant == c || other == characters_.end()) continue;
       if (std::min(character.use, other->second.use) <= Use::kKnown) {
         pairs.push_back({std::min(c, variant), std::max(c, variant), true});
       }
@@ -169,7 +166,7 @@ class Likeness::Finder {
 
 Likeness::Finder::Finder(const Likeness& likeness, const Drawing& drawing) : likeness_(likeness) {
   for (const auto& [c, character] : likeness.characters_) {
-    if (character.use == Use::kNone || character.strokes == 0 || c >= kCodePointMax) continue;
+    if (character.use == Use::kNone || character.strokes == 0 || c > kLookAlikeMax) continue;
     used_.push_back({GlyphOf(c, drawing), &character, std::log10(1 + character.times_in_text)});
   }
   for (size_t i = 0; i < drawing.same.size(); ++i) {

@@ -23,6 +23,9 @@
 
 namespace weir::rules {
 
+// No look-alikes beyond it can be had from an input method.
+inline constexpr uint32_t kLookAlikeMax = 0xFFFF;
+
 class Likeness {
  public:
   using Text = std::vector<uint32_t>;
