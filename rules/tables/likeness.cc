@@ -267,20 +267,15 @@ Likeness::Finder::InCommon Likeness::Finder::Compare(size_t a, size_t b) const {
 
 // Of the strokes of both, those of parts that both have in the same order.
 double Likeness::Finder::SharedStrokes(size_t a, size_t b) const {
-  const std::vector<size_t>& columns = last_parts_[b];
-  std::vector<int> above(columns.size() + 1);
-  std::vector<int> row(above.size());
+  const std::vector<size_t>& parts = last_parts_[a];
+  const std::vector<size_t>& others = last_parts_[b];
   int all = 0;
-  for (const size_t part : columns) all += glyphs_[part].strokes;
-  for (const size_t part : last_parts_[a]) {
-    const int strokes = glyphs_[part].strokes;
-    all += strokes;
-    for (size_t j = 0; j < columns.size(); ++j) {
-      row[j + 1] = part == columns[j] ? above[j] + strokes : std::max(above[j + 1], row[j]);
-    }
-    std::swap(above, row);
-  }
-  return 2.0 * above.back() / all;
+  for (const size_t part : parts) all += glyphs_[part].strokes;
+  for (const size_t part : others) all += glyphs_[part].strokes;
+  const int shared = MostInOrder(parts.size(), others.size(), [&](size_t i, size_t j) {
+    return parts[i] == others[j] ? glyphs_[parts[i]].strokes : 0;
+  });
+  return 2.0 * shared / all;
 }
 
 // Quick, and true of all that have a high score.

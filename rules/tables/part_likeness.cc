@@ -1,7 +1,6 @@
 #include "rules/tables/part_likeness.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string_view>
 
@@ -13,17 +12,7 @@ constexpr uint8_t kUnknown = 255;
 constexpr double kScale = 250;
 
 int LongestShared(std::string_view a, std::string_view b) {
-  constexpr size_t kLettersMax = 8;
-  int shared[kLettersMax + 1][kLettersMax + 1] = {};
-  const size_t rows = std::min(a.size(), kLettersMax);
-  const size_t columns = std::min(b.size(), kLettersMax);
-  for (size_t i = 0; i < rows; ++i) {
-    for (size_t j = 0; j < columns; ++j) {
-      shared[i + 1][j + 1] =
-          a[i] == b[j] ? shared[i][j] + 1 : std::max(shared[i][j + 1], shared[i + 1][j]);
-    }
-  }
-  return shared[rows][columns];
+  return MostInOrder(a.size(), b.size(), [&](size_t i, size_t j) { return a[i] == b[j] ? 1 : 0; });
 }
 
 bool Encloses(uint32_t c) {
@@ -92,18 +81,10 @@ PartLikeness::Row PartLikeness::RowOf(const Glyph& glyph) const {
 }
 
 double PartLikeness::Compare(const Row& a, const Row& b) {
-  constexpr size_t kPartsMax = 16;
-  std::array<double, kPartsMax + 1> above{};
-  std::array<double, kPartsMax + 1> row{};
-  const size_t columns = std::min(b.parts.size(), kPartsMax);
-  for (size_t i = 0; i < a.parts.size(); ++i) {
-    for (size_t j = 0; j < columns; ++j) {
-      const double both = Of(a.parts[i], b.parts[j]) * (a.weights[i] + b.weights[j]) / 2;
-      row[j + 1] = std::max({above[j] + both, above[j + 1], row[j]});
-    }
-    above = row;
-  }
-  return 2 * above[columns] / (a.all + b.all);
+  const double both = MostInOrder(a.parts.size(), b.parts.size(), [&](size_t i, size_t j) {
+    return Of(a.parts[i], b.parts[j]) * (a.weights[i] + b.weights[j]) / 2;
+  });
+  return 2 * both / (a.all + b.all);
 }
 
 double PartLikeness::CompareParts(size_t a, size_t b) {

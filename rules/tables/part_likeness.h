@@ -7,6 +7,9 @@
 // have no parts are as alike as their codes in input methods that go by the looks.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <span>
@@ -30,6 +33,26 @@ struct Glyph {
 double SharedLetters(const Glyph& a, const Glyph& b);
 // At how many corners they are the same; 0 where it is not known.
 int SharedCorners(const Glyph& a, const Glyph& b);
+
+// The most that pairs of one thing out of each of two rows are worth together, where the pairs
+// stand in the same order in both. `worth(i, j)`, 0 or more: of the first row's i-th and the
+// second's j-th. Of the second row kColumnsMax count: no character has as many parts or letters.
+template <typename Worth>
+auto MostInOrder(size_t rows, size_t columns, const Worth& worth) {
+  constexpr size_t kColumnsMax = 16;
+  using Sum = decltype(worth(rows, columns));
+  std::array<Sum, kColumnsMax + 1> most{};  // by columns, of the rows so far
+  columns = std::min(columns, kColumnsMax);
+  for (size_t i = 0; i < rows; ++i) {
+    Sum before{};  // of one row and one column less
+    for (size_t j = 0; j < columns; ++j) {
+      const Sum together = before + worth(i, j);
+      before = most[j + 1];
+      most[j + 1] = std::max({together, before, most[j]});
+    }
+  }
+  return most[columns];
+}
 
 class PartLikeness {
  public:
