@@ -133,20 +133,27 @@ void ExpectSame(const LaneText& lane, const LaneText& plain) {
   }
 }
 
+std::string Describe(Lane lane, Reading reading, const std::string& text) {
+  return "lane " + std::to_string(static_cast<int>(lane)) + " reading " +
+         std::to_string(static_cast<int>(reading)) + " of " + text;
+}
+
+void ExpectSameInBothWays(Lane lane, Reading reading, const std::string& text, uint64_t origin) {
+  SCOPED_TRACE(Describe(lane, reading, text));
+  LaneText way(lane, reading);
+  LaneText plain(lane, reading);
+  Append(text, origin, way);
+  AppendPlainly(text, origin, plain);
+  ExpectSame(way, plain);
+}
+
 TEST(LaneTextTest, IsTheSameOnEveryProcessor) {
-  const uint64_t seed = Seed();
-  Maker maker(seed);
+  Maker maker(Seed());
   for (int round = 0; round < 200; ++round) {
     const std::string text = maker.Text(1 + maker.Next() % 60);
     const uint64_t origin = maker.Next() % 1000;
     for (const auto& [lane, reading] : kLanes) {
-      SCOPED_TRACE(::testing::Message() << "lane " << static_cast<int>(lane) << " reading "
-                                        << static_cast<int>(reading) << " of " << text);
-      LaneText way(lane, reading);
-      LaneText plain(lane, reading);
-      Append(text, origin, way);
-      AppendPlainly(text, origin, plain);
-      ExpectSame(way, plain);
+      ExpectSameInBothWays(lane, reading, text, origin);
       if (::testing::Test::HasFailure()) return;
     }
   }
@@ -157,8 +164,7 @@ TEST(LaneTextTest, IsTheSameWithEveryCut) {
   for (int round = 0; round < 6; ++round) {
     const std::string text = maker.Text(20);
     for (const auto& [lane, reading] : kLanes) {
-      SCOPED_TRACE(::testing::Message() << "lane " << static_cast<int>(lane) << " reading "
-                                        << static_cast<int>(reading) << " of " << text);
+      SCOPED_TRACE(Describe(lane, reading, text));
       LaneText plain(lane, reading);
       AppendPlainly(text, 0, plain);
       LaneText cut(lane, reading);
@@ -199,12 +205,7 @@ TEST(LaneTextTest, GoesOnBehindAnyNumberOfCharacters) {
       text += piece;
       for (char32_t i = 0; i < 40; ++i) AppendUtf8(0x5B57 + i * 2, text);
       for (const auto& [lane, reading] : kLanes) {
-        SCOPED_TRACE(::testing::Message() << before << " before " << piece);
-        LaneText way(lane, reading);
-        LaneText plain(lane, reading);
-        Append(text, 0, way);
-        AppendPlainly(text, 0, plain);
-        ExpectSame(way, plain);
+        ExpectSameInBothWays(lane, reading, text, 0);
       }
     }
   }
