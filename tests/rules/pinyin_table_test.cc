@@ -1,7 +1,6 @@
 #include "rules/pinyin_table.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <random>

@@ -1,7 +1,6 @@
 #include "rules/shape_table.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -16,6 +15,7 @@
 
 #include "rules/fold_table.h"
 #include "tests/code_points.h"
+#include "tests/seed.h"
 
 namespace weir::rules {
 namespace {
@@ -234,11 +234,7 @@ TEST(ShapeTableTest, TheFirstFormIsTheCharactersOwn) {
 }
 
 TEST(ShapeTableTest, EveryDisguiseIsAForm) {
-  const char* given = std::getenv("WEIR_SEED");
-  const uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  std::cout << "WEIR_SEED=" << seed << '\n';
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(Seed());
 
   std::map<char32_t, std::vector<std::u32string>> splits;
   std::map<char32_t, std::u32string> look_alikes;
