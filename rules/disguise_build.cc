@@ -414,7 +414,7 @@ void DisguiseIndex::BuildWindows() {
     }
   }
   alphabet_->ForEachCompositePair([&](char32_t first, char32_t second) {
-    windows_.Add({.form = kCompositePair}, std::array{MarkOf(first), MarkOf(second)});
+    windows_.Add({.form = kCompositePair}, 0, std::array{MarkOf(first), MarkOf(second)});
   });
   for (uint32_t form = 0; form < forms_.literal_count(); ++form) {
     if (IsCollapsed(form)) continue;  // looked for where the text has a repeat
@@ -454,7 +454,7 @@ void DisguiseIndex::AddWindow(uint32_t form, const std::vector<std::vector<Mark>
     }
     windows_.Add(
         {.form = form & (WindowIndex::kFormsMax - 1), .offset = static_cast<uint32_t>(best) & 63U},
-        std::span(marks).first(size));
+        0, std::span(marks).first(size));
   }
 }
 
@@ -483,18 +483,21 @@ void DisguiseIndex::AddPairs(uint32_t form, const std::vector<std::vector<Mark>>
     const size_t behind = offset + first.length + second.length;
     window.offset = at & 63U;
     window.is_before = behind == symbols.size() ? 1 : 0;
+    Symbol beside = 0;
     if (behind < symbols.size()) {
-      window.beside = static_cast<uint16_t>(DecodeLane(symbols, behind).c);
-    } else {
-      window.beside =
-          at == 0 ? uint16_t{0} : static_cast<uint16_t>(DecodeBefore(symbols, offset).c);
+      beside = DecodeLane(symbols, behind).c;
+    } else if (at > 0) {
+      beside = DecodeBefore(symbols, offset).c;
     }
+    const auto add = [&](Mark one, Mark two) {
+      windows_.Add(window, static_cast<uint16_t>(beside), std::array{one, two});
+    };
     for (const Mark own : marks_of[second.c]) {
-      for_alikes(at, [&](Mark alike) { windows_.Add(window, std::array{alike, own}); });
+      for_alikes(at, [&](Mark alike) { add(alike, own); });
     }
     if (at == 2) break;  // only the fourth can be the first that is the word's own
     for (const Mark own : marks_of[first.c]) {
-      for_alikes(at + 1, [&](Mark alike) { windows_.Add(window, std::array{own, alike}); });
+      for_alikes(at + 1, [&](Mark alike) { add(own, alike); });
     }
     offset += first.length;
   }

@@ -177,6 +177,10 @@ class DisguiseIndex {
   template <typename Visit>
   void ForEachReading(char32_t c, Visit visit) const;
   bool MayBe(char32_t c, Symbol symbol) const;
+  // The same, quick, and true too often.
+  bool MightBe(char32_t c, Symbol symbol) const {
+    return c >= kTabled || reading_bits_.Has(NeighbourHash(c, symbol));
+  }
   // Whether the character is one of several that make up the symbol.
   static bool IsPart(const Read& read) { return !read.certain && !read.alike; }
   // Whether it may stand for several characters of a form, or for all parts of one, where the text

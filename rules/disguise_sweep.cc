@@ -66,35 +66,29 @@ class DisguiseIndex::Sweep {
   // Something that the windows may have at a place.
   struct Ask {
     size_t place;
-    WindowIndex::Range windows;
+    size_t size;
+    uint32_t hash;
   };
   struct Candidate {
     size_t place;
-    const WindowIndex::Window* window;
+    WindowIndex::Window window;
   };
 
   // Every look-up of the tables misses the caches, so each is begun well before it is needed.
   void AddAsk(size_t place, size_t size, uint32_t hash) {
-    asks_.push_back({place, windows_.Find(size, hash)});
-    __builtin_prefetch(asks_.back().windows.first);
+    windows_.Prefetch(size, hash);
+    asks_.push_back({place, size, hash});
   }
 
   // Where every character is seen as its class.
   void AskWindows() {
-    const auto for_found = [&](auto visit) {
-      for (size_t size = 1; size <= windows_.marks_max(); ++size) {
-        if (!windows_.filter().has(size)) continue;
-        found_of_size_[size - 1].ForEach(block_.places(), [&](size_t place) {
-          visit(place, size, FormFilter::Hash(marks_.data() + place, size));
-        });
-      }
-    };
     for (size_t size = 1; size <= windows_.marks_max(); ++size) {
       if (!windows_.filter().has(size)) continue;
-      windows_.filter().FindForms(size, marks_, block_.places(), found_of_size_[size - 1]);
+      windows_.filter().FindForms(size, marks_, block_.places(), found_);
+      found_.ForEach(block_.places(), [&](size_t place) {
+        AddAsk(place, size, FormFilter::Hash(marks_.data() + place, size));
+      });
     }
-    for_found([&](size_t, size_t size, uint32_t hash) { windows_.Prefetch(size, hash); });
-    for_found([&](size_t place, size_t size, uint32_t hash) { AddAsk(place, size, hash); });
   }
 
   // Where some character is seen as a further class.
@@ -148,31 +142,31 @@ class DisguiseIndex::Sweep {
   // The windows of the asks, but those whose neighbour the text has not.
   void FindCandidates() {
     candidates_.clear();
-    for (const auto& [place, windows] : asks_) {
-      for (const WindowIndex::Window* window = windows.first; window != windows.last; ++window) {
-        if (window->tag != windows.tag || !MayBeBeside(place, *window)) continue;
+    for (const auto& [place, size, hash] : asks_) {
+      windows_.ForEach(size, hash, [&](const WindowIndex::Window& window, Symbol beside) {
+        if (beside != 0 && !MayBeBeside(place, window, beside)) return;
         candidates_.push_back({place, window});
-        if (window->form != kCompositePair) index_.forms_.Prefetch(window->form);
-      }
+        if (window.form != kCompositePair) index_.forms_.Prefetch(window.form);
+      });
     }
   }
 
-  bool MayBeBeside(size_t place, const WindowIndex::Window& window) const {
-    if (window.beside == 0 || (window.is_before != 0 && place == 0)) return true;
+  bool MayBeBeside(size_t place, const WindowIndex::Window& window, Symbol beside) const {
+    if (window.is_before != 0 && place == 0) return true;
     const char32_t c = block_.character(window.is_before != 0 ? place - 1 : place + window.size);
-    return c >= kTabled || index_.reading_bits_.Has(NeighbourHash(c, window.beside));
+    return index_.MightBe(c, beside);
   }
 
   // Notes the form of a candidate if its symbols stand around the place.
   void Verify(const Candidate& candidate) {
-    if (candidate.window->form == kCompositePair) {
+    if (candidate.window.form == kCompositePair) {
       FindComposites(candidate.place);
       return;
     }
     size_t at = 0;
-    const std::string_view symbols = index_.forms_.literal(candidate.window->form);
-    for (uint32_t i = 0; i < candidate.window->offset; ++i) at += DecodeLane(symbols, at).length;
-    VerifyForm(candidate.window->form, at, block_.offset(candidate.place));
+    const std::string_view symbols = index_.forms_.literal(candidate.window.form);
+    for (uint32_t i = 0; i < candidate.window.offset; ++i) at += DecodeLane(symbols, at).length;
+    VerifyForm(candidate.window.form, at, block_.offset(candidate.place));
   }
 
   // Notes the form if its symbols stand around `place` in the skeleton, the one at `at` there.
@@ -181,14 +175,11 @@ class DisguiseIndex::Sweep {
     size_t start = place;
     size_t end = place;
     // Most fail at the first character; what is certain takes longer.
-    const auto is_likely = [&](char32_t c, Symbol symbol) {
-      return c >= kTabled || index_.reading_bits_.Has(NeighbourHash(c, symbol));
-    };
     for (size_t symbol = at; symbol < symbols.size();) {
       if (end == skeleton_.size()) return;
       const Decoded wanted = DecodeLane(symbols, symbol);
       const Decoded found = DecodeLane(skeleton_, end);
-      if (!is_likely(found.c, wanted.c)) return;
+      if (!index_.MightBe(found.c, wanted.c)) return;
       symbol += wanted.length;
       end += found.length;
     }
@@ -196,7 +187,7 @@ class DisguiseIndex::Sweep {
       if (start == 0) return;
       const Decoded wanted = DecodeBefore(symbols, symbol);
       const Decoded found = DecodeBefore(skeleton_, start);
-      if (!is_likely(found.c, wanted.c)) return;
+      if (!index_.MightBe(found.c, wanted.c)) return;
       symbol -= wanted.length;
       start -= found.length;
     }
@@ -357,7 +348,6 @@ class DisguiseIndex::Sweep {
   LetterStretches letters_;
   BlockMarks marks_;
   PlaceSet found_;
-  std::array<PlaceSet, kMarks> found_of_size_;
   std::array<std::vector<Mark>, kMarks> rare_marks_;
   std::vector<Ask> asks_;
   std::vector<Candidate> candidates_;

@@ -1,40 +1,37 @@
 #include "rules/window_index.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace weir::rules {
 
-void WindowIndex::Add(Window window, std::span<const Mark> marks) {
+void WindowIndex::Add(Window window, uint16_t beside, std::span<const Mark> marks) {
   window.size = static_cast<uint32_t>(marks.size()) & 3U;
-  added_.emplace_back(FormFilter::Hash(marks.data(), marks.size()), window);
+  added_.push_back({FormFilter::Hash(marks.data(), marks.size()), beside, window});
 }
 
 void WindowIndex::Build() {
+  // Half of a group is free on average, so that few are full.
+  groups_.assign(added_.size() / (kTogether / 2) + 1, Group());
   FormFilter::Counts counts{};
-  for (const auto& [hash, window] : added_) ++counts[window.size - 1U];
+  for (const Added& added : added_) ++counts[added.window.size - 1U];
   filter_ = FormFilter(counts);
-  for (auto& [hash, window] : added_) {
+  for (const auto& [hash, beside, window] : added_) {
     filter_.Add(window.size, hash);
     marks_max_ = std::max<size_t>(marks_max_, window.size);
-    hash = Key(window.size, hash);
-    window.tag = static_cast<uint16_t>(hash);
+    const uint32_t key = Key(window.size, hash);
+    size_t at = GroupOf(key);
+    while (groups_[at].tags.back() != 0) at = at + 1 < groups_.size() ? at + 1 : 0;
+    Group& group = groups_[at];
+    const auto i = static_cast<size_t>(std::ranges::find(group.tags, 0) - group.tags.begin());
+    group.tags[i] = TagOf(key);
+    group.besides[i] = beside;
+    group.windows[i] = window;
   }
-  // Some in a row cost one miss of the caches, a larger table one for itself.
-  const auto log = static_cast<uint32_t>(std::bit_width(added_.size() / 4 | 1U));
-  shift_ = 32 - log;
-  firsts_.assign((size_t{1} << log) + 1, 0);
-  for (const auto& [key, window] : added_) ++firsts_[(key >> shift_) + 1];
-  for (size_t i = 1; i < firsts_.size(); ++i) firsts_[i] += firsts_[i - 1];
-  windows_.resize(added_.size());
-  std::vector<uint32_t> next(firsts_.begin(), firsts_.end() - 1);
-  for (const auto& [key, window] : added_) windows_[next[key >> shift_]++] = window;
   added_ = {};
 }
 
 size_t WindowIndex::memory_bytes() const {
-  return filter_.memory_bytes() + windows_.capacity() * sizeof(Window) +
-         firsts_.capacity() * sizeof(uint32_t);
+  return filter_.memory_bytes() + groups_.capacity() * sizeof(Group);
 }
 
 }  // namespace weir::rules
