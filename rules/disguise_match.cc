@@ -139,7 +139,8 @@ void StandFor(const std::u32string& word, const State& state, char32_t c, States
 // The parts in `state`, so many, make up the next character of the word; false where that is no
 // disguise.
 bool Compose(const std::u32string& word, size_t count, State& state) {
-  if (word.size() <= 2 && count <= state.parts.size() &&
+  const bool has_letter = std::ranges::any_of(word, [](char32_t c) { return c < 0x80; });
+  if (word.size() <= 2 && !has_letter && count <= state.parts.size() &&
       IsOrdinarySplit(word[state.at], std::u32string_view(state.parts.data(), count))) {
     return false;
   }

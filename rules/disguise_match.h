@@ -16,7 +16,8 @@
 //
 // A word that is not disguised is for the finer lanes to find, when its use has one that shows it.
 // Not every disguise counts either: of a word of two characters at least one must be the word's
-// own, or be spelled, or be parts, and parts that ordinary text has side by side (女子) are none.
+// own, or be spelled, or be parts, and parts that ordinary text has side by side (女子) are none
+// but beside a letter (力口q for 加q).
 //
 // A match is decided as soon as the text allows. Thread-safe.
 #pragma once

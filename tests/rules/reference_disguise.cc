@@ -298,8 +298,9 @@ class Search {
       return;
     }
     if (all.size() == 1) return;
-    // What ordinary text has by itself disguises no word of two characters.
-    if (wanted_.size() <= 2 && IsOrdinarySplit(wanted_[place], all)) return;
+    // What ordinary text has by itself disguises no word of two characters, but beside a letter.
+    const bool has_letter = std::ranges::any_of(wanted_, [](char32_t w) { return w < 0x80; });
+    if (wanted_.size() <= 2 && !has_letter && IsOrdinarySplit(wanted_[place], all)) return;
     Reading next = reading;
     ++next.composed;
     next.own = true;

@@ -18,12 +18,12 @@ RuleLibrary WordsToTheEar() {
 }
 
 RuleLibrary WordsToTheEye() {
-  const std::vector<std::string> shapes = {"赌场线", "森林会", "法轮",   "好明天",
-                                           "未来人", "赌",     "天天法", "博彩"};
+  const std::vector<std::string> shapes = {"赌场线", "森林会", "法轮", "好明天", "未来人",
+                                           "赌",     "天天法", "博彩", "加q"};
   return {{MakeRule(Words(shapes, kDefaultLanes | kShapeLane)),
            MakeRule(Words(shapes, kShapeLane | kPinyinLane))},
           {"赌场线", "贝者场线", "睹土昜线", "木木木木木会", "氵去轮", "水去轮", "女子日月天",
-           "末来入", "贝", "者场", "贝者", "天夭法"}};
+           "末来入", "贝", "者场", "贝者", "天夭法", "力口q", "力"}};
 }
 
 RuleLibrary DisguisedParts() {

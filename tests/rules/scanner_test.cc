@@ -98,8 +98,8 @@ TEST(ScanTest, WordsToTheEar) {
 }
 
 TEST(ScanTest, WordsToTheEye) {
-  const auto rules = CompileRules(
-      {MakeRule(Words({"线上赌场", "赌博", "法轮盘", "森林舞会"}, kDefaultLanes | kShapeLane))});
+  const auto rules = CompileRules({MakeRule(Words(
+      {"线上赌场", "赌博", "法轮盘", "森林舞会", "加q", "加群"}, kDefaultLanes | kShapeLane))});
   ExpectFound(*rules, {
                           {"来线上赌场玩", {"fold:线上赌场"}},
                           {"线上贝者场", {"shape:线上贝者场"}},
@@ -114,6 +114,9 @@ TEST(ScanTest, WordsToTheEye) {
                           {"木木舞会", {}},
                           {"线上者贝场", {}},
                           {"线上贝场", {}},
+                          {"想进的力口Q", {"shape:力口Q"}},
+                          {"提高听力口语", {}},
+                          {"听力口群里见", {}},
                       });
 }
 
