@@ -142,10 +142,10 @@ class DisguiseIndex::Sweep {
   // The windows of the asks, but those whose neighbour the text has not.
   void FindCandidates() {
     candidates_.clear();
-    for (const auto& [place, size, hash] : asks_) {
-      windows_.ForEach(size, hash, [&](const WindowIndex::Window& window, Symbol beside) {
-        if (beside != 0 && !MayBeBeside(place, window, beside)) return;
-        candidates_.push_back({place, window});
+    for (const Ask& ask : asks_) {
+      windows_.ForEach(ask.size, ask.hash, [&](const WindowIndex::Window& window, Symbol beside) {
+        if (beside != 0 && !MayBeBeside(ask.place, window, beside)) return;
+        candidates_.push_back({ask.place, window});
         if (window.form != kCompositePair) index_.forms_.Prefetch(window.form);
       });
     }
