@@ -15,31 +15,57 @@ using Words = std::span<const std::u32string_view>;
 // As the skeleton lane has them, repeats kept.
 constexpr std::u32string_view kIdCardWords[] = {U"身份证", U"身份号码", U"公民身份", U"证件号",
                                                 U"证号"};
-constexpr std::u32string_view kPassportWords[] = {U"护照", U"passport", U"旅行证"};
-constexpr std::u32string_view kHkMacauWords[] = {U"通行证", U"港澳证", U"回乡证", U"回乡卡"};
+constexpr std::u32string_view kPassportWords[] = {U"护照", U"passport", U"passportno", U"旅行证"};
+constexpr std::u32string_view kHkMacauWords[] = {U"通行证", U"港澳证", U"回乡证", U"回乡卡",
+                                                 U"returnpermit"};
 constexpr std::u32string_view kTaiwanWords[] = {U"台胞证", U"通行证", U"台湾证", U"大通证",
                                                 U"入台证"};
-constexpr std::u32string_view kResidenceWords[] = {U"永久居留", U"永居", U"居留证", U"绿卡"};
-constexpr std::u32string_view kMilitaryWords[] = {U"军官证", U"士兵证", U"士官证",
-                                                  U"军人证", U"警官证", U"文职干部证"};
+constexpr std::u32string_view kResidenceWords[] = {
+    U"永久居留", U"永居", U"居留证", U"绿卡", U"permanentresidence", U"permanentresident"};
+constexpr std::u32string_view kMilitaryWords[] = {
+    U"军官证",     U"士兵证",     U"士官证", U"军人证",   U"警官证",
+    U"文职干部证", U"文职人员证", U"军士证", U"义务兵证", U"军人保障卡"};
 constexpr std::u32string_view kPhoneWords[] = {U"电话",  U"手机",   U"联系",     U"致电", U"拨打",
                                                U"热线",  U"香港",   U"澳门",     U"台湾", U"tel",
                                                U"phone", U"mobile", U"whatsapp", U"号码"};
-constexpr std::u32string_view kDeviceWords[] = {U"imei", U"meid", U"串号", U"串码", U"设备号"};
+constexpr std::u32string_view kDeviceWords[] = {U"imei", U"meid",   U"串号",
+                                                U"串码", U"设备号", U"设备识别码"};
 constexpr std::u32string_view kIpWords[] = {U"ip",     U"地址", U"ipv4", U"host",
                                             U"server", U"dns",  U"ping", U"登录"};
 constexpr std::u32string_view kVersionWords[] = {
     U"版本", U"version", U"ver", U"固件", U"firmware", U"升级", U"build", U"驱动", U"release"};
-constexpr std::u32string_view kWechatWords[] = {U"微信", U"薇信",   U"威信",   U"徽信", U"v信",
-                                                U"微x",  U"加微",   U"加v",    U"加薇", U"vx",
-                                                U"wx",   U"wechat", U"weixin", U"微号"};
-constexpr std::u32string_view kQqWords[] = {U"qq",  U"扣扣", U"企鹅", U"加q",
-                                            U"扣q", U"我q",  U"q号",  U"球球"};
-constexpr std::u32string_view kSecretWords[] = {
-    U"apikey",       U"accesskey",       U"secretkey", U"secret", U"accesstoken",  U"authtoken",
-    U"token",        U"accesskeysecret", U"appsecret", U"bearer", U"clientsecret", U"privatekey",
-    U"accesskeyid",  U"password",        U"passwd",    U"密钥",   U"秘钥",         U"令牌",
-    U"refreshtoken", U"signingkey"};
+constexpr std::u32string_view kWechatWords[] = {
+    U"微信", U"薇信", U"威信",   U"徽信",   U"v信",  U"微x",  U"加微",   U"加v",  U"加薇",
+    U"vx",   U"wx",   U"wechat", U"weixin", U"微号", U"wxid", U"绿泡泡", U"溦信", U"嶶信"};
+constexpr std::u32string_view kQqWords[] = {U"qq",  U"扣扣", U"企鹅", U"加q",  U"扣q", U"我q",
+                                            U"q号", U"球球", U"加扣", U"抠抠", U"蔻蔻"};
+constexpr std::u32string_view kSecretWords[] = {U"apikey",
+                                                U"accesskey",
+                                                U"secretkey",
+                                                U"secret",
+                                                U"accesstoken",
+                                                U"authtoken",
+                                                U"token",
+                                                U"accesskeysecret",
+                                                U"appsecret",
+                                                U"bearer",
+                                                U"clientsecret",
+                                                U"privatekey",
+                                                U"accesskeyid",
+                                                U"password",
+                                                U"passwd",
+                                                U"密钥",
+                                                U"秘钥",
+                                                U"令牌",
+                                                U"refreshtoken",
+                                                U"signingkey",
+                                                U"secretaccesskey",
+                                                U"encryptionkey",
+                                                U"sessionkey",
+                                                U"pwd",
+                                                U"密码",
+                                                U"口令",
+                                                U"私钥"};
 
 // What may stand between such a word and the name, one character each; the first make a label.
 constexpr std::u32string_view kLabelFillers = U"号码账帐户";

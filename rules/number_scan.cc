@@ -16,8 +16,8 @@ namespace weir::rules {
 namespace {
 
 // Letters that may touch the front of a number: they say what it is.
-constexpr std::string_view kLabels[] = {"tel", "phone", "mobile", "mob", "cell",
-                                        "qq",  "q",     "vx",     "wx",  "v"};
+constexpr std::string_view kLabels[] = {"tel", "phone", "mobile", "mob", "cell", "qq",
+                                        "q",   "vx",    "wx",     "v",   "imei"};
 constexpr size_t kTouchingMax = 7;
 
 // Han characters behind a number that make it an amount, of the numbers that nothing else proves.
@@ -223,6 +223,7 @@ bool Anchor::FrontIsFree(const NumberForm& form) {
   const char nearest = touching.back();
   if (nearest >= '0' && nearest <= '9') {
     if (digits_only && front().touching_foreign != window_.At(0)->foreign) return true;
+    if (form.detector == Detector::kHkMacauTaiwanPhone) return touching == "00";
     return form.detector == Detector::kCnMobile &&
            (touching == "86" || touching == "0086" || touching == "0");
   }

@@ -109,6 +109,32 @@ bool HasRandomPiece(std::string_view text) {
   return false;
 }
 
+bool HasBothCases(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), IsCapital) &&
+         std::any_of(text.begin(), text.end(), [](char c) { return IsLetter(c) && !IsCapital(c); });
+}
+
+// Whether the body is as random as the makers' keys are. A fixed length proves enough, and some
+// have letters alone.
+bool HasRandomBody(const KeyForm& form, std::string_view body) {
+  if (form.body == KeyForm::Body::kCapitals || form.least == form.most) return true;
+  if (form.least < kRandomPieceMin || HasRandomPiece(body)) return true;
+  return form.body == KeyForm::Body::kAlphanumeric && HasBothCases(body);
+}
+
+// getAccessTokenFromStorage2: few digits, and most characters follow one of their kind, which in
+// random text two in five do.
+bool ReadsAsWords(std::string_view text) {
+  const auto kind = [](char c) {
+    if (IsDigit(c)) return 1;
+    return !IsLetter(c) ? 0 : IsCapital(c) ? 2 : 3;
+  };
+  size_t changes = 0;
+  for (size_t i = 1; i < text.size(); ++i) changes += kind(text[i]) != kind(text[i - 1]) ? 1 : 0;
+  return std::count_if(text.begin(), text.end(), IsDigit) <= 2 &&
+         changes * 5 < (text.size() - 1) * 2;
+}
+
 Fit FitKey(const Run& run, bool ended, uint64_t at, Span& span) {
   const std::string_view word = run.characters;
   Fit fit = Fit::kNo;
@@ -119,10 +145,7 @@ Fit FitKey(const Run& run, bool ended, uint64_t at, Span& span) {
     if (body.size() > form.most || !FitsBody(form.body, body)) continue;
     if (!ended) return Fit::kPartly;
     if (body.size() < form.least) continue;
-    if (form.body != KeyForm::Body::kCapitals && !HasRandomPiece(body) &&
-        form.least >= kRandomPieceMin) {
-      continue;
-    }
+    if (!HasRandomBody(form, body)) continue;
     span = {at, run.ends.back()};
     fit = Fit::kWhole;
   }
@@ -177,11 +200,11 @@ Fit FitValue(const OriginalText& text, uint64_t at, ContextRule rule, Span& span
     return Fit::kNo;
   }
   if (!ended) return Fit::kPartly;
-  const bool mixed =
-      std::any_of(value.begin(), value.end(), IsDigit) &&
-      std::any_of(value.begin(), value.end(), IsCapital) &&
-      std::any_of(value.begin(), value.end(), [](char c) { return IsLetter(c) && !IsCapital(c); });
-  if (!mixed || !HasRandomPiece(value) || Entropy(value) < kValueEntropyMin) return Fit::kNo;
+  const bool mixed = std::any_of(value.begin(), value.end(), IsDigit) && HasBothCases(value);
+  if (!mixed || !HasRandomPiece(value) || ReadsAsWords(value) ||
+      Entropy(value) < kValueEntropyMin) {
+    return Fit::kNo;
+  }
   span = {at, run.ends[value.size() - 1]};
   return Fit::kWhole;
 }

@@ -177,6 +177,19 @@ bool IsIpv6(const std::string& address) {
   return inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1;
 }
 
+// Whether what `back` reads next, before a separator in front of an address, makes it a part of a
+// longer one: a group of at most `group_max` hexadecimal digits, or a separator. MAC: is a label.
+bool FollowsGroup(TokenReader back, size_t group_max) {
+  TokenChar t;
+  bool hexadecimal = true;
+  size_t run = 0;
+  for (; run <= group_max && back.Previous(t) && IsAlphanumeric(t.c); ++run) {
+    hexadecimal = hexadecimal && IsHexDigit(t.c);
+  }
+  if (run == 0) return t.c == ':' || t.c == '-';
+  return run <= group_max && hexadecimal;
+}
+
 // Without a colon or full stop that ends the clause.
 void TrimClause(std::string& address) {
   while (address.ends_with('.') || (address.ends_with(':') && !address.ends_with("::"))) {
@@ -200,8 +213,9 @@ Fit FitIpv6(const OriginalText& text, uint64_t at, Span& span) {
   constexpr size_t kLengthMax = INET6_ADDRSTRLEN;
   TokenReader back(text, at);
   TokenChar t;
-  if (back.Previous(t) && (IsAlphanumeric(t.c) || t.c == ':' || t.c == '.' || t.c == '_')) {
-    return Fit::kNo;
+  if (back.Previous(t)) {
+    if (IsAlphanumeric(t.c) || t.c == '.' || t.c == '_') return Fit::kNo;
+    if (t.c == ':' && FollowsGroup(back, 4)) return Fit::kNo;
   }
   TokenReader reader(text, at);
   std::string address;
@@ -232,8 +246,9 @@ Fit FitMac(const OriginalText& text, uint64_t at, Span& span) {
   const auto begins = [&] {
     TokenReader back(text, at);
     TokenChar before;
-    return !back.Previous(before) ||
-           (!IsAlphanumeric(before.c) && before.c != ':' && before.c != '-');
+    if (!back.Previous(before)) return true;
+    if (before.c == ':' || before.c == '-') return !FollowsGroup(back, 2);
+    return !IsAlphanumeric(before.c);
   };
   TokenReader reader(text, at);
   TokenChar t;
@@ -391,7 +406,7 @@ Fit FitWechat(const OriginalText& text, uint64_t at, ContextRule rule, Span& spa
   if (name.size() > (system ? kSystemNameMax : size_t{20}) || (!system && !look())) return Fit::kNo;
   if (open) return Fit::kPartly;
   // A word alone behind 微信 is more often one of another language.
-  const bool letters_only = std::all_of(name.begin(), name.end(), IsLetter);
+  const bool letters_only = std::none_of(name.begin(), name.end(), IsDigit);
   if (!system && letters_only && context != ContextFound::kLabel) return Fit::kNo;
   // abc123@... is a mail address, abc123.com a site, and so is http://.
   if (t.c == '@' || t.c == '/') return Fit::kNo;

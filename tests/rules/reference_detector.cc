@@ -20,13 +20,18 @@ const WordList kAddressWords = {U"ip",     U"地址", U"ipv4", U"host",
                                 U"server", U"dns",  U"ping", U"登录"};
 const WordList kVersionWords = {U"版本", U"version", U"ver",  U"固件",   U"firmware",
                                 U"升级", U"build",   U"驱动", U"release"};
-const WordList kWechatWords = {U"微信", U"薇信", U"威信", U"徽信", U"v信",    U"微x",    U"加微",
-                               U"加v",  U"加薇", U"vx",   U"wx",   U"wechat", U"weixin", U"微号"};
-const WordList kSecretWords = {U"apikey",      U"accesskey",    U"secretkey",   U"secret",
-                               U"accesstoken", U"authtoken",    U"token",       U"appsecret",
-                               U"bearer",      U"clientsecret", U"accesskeyid", U"accesskeysecret",
-                               U"password",    U"passwd",       U"privatekey",  U"refreshtoken",
-                               U"signingkey",  U"密钥",         U"秘钥",        U"令牌"};
+const WordList kWechatWords = {U"微信",   U"薇信", U"威信", U"徽信",   U"v信",  U"微x",
+                               U"加微",   U"加v",  U"加薇", U"vx",     U"wx",   U"wechat",
+                               U"weixin", U"微号", U"wxid", U"绿泡泡", U"溦信", U"嶶信"};
+const WordList kSecretWords = {U"apikey",        U"accesskey",   U"secretkey",
+                               U"secret",        U"accesstoken", U"authtoken",
+                               U"token",         U"appsecret",   U"bearer",
+                               U"clientsecret",  U"accesskeyid", U"accesskeysecret",
+                               U"password",      U"passwd",      U"privatekey",
+                               U"refreshtoken",  U"signingkey",  U"密钥",
+                               U"秘钥",          U"令牌",        U"secretaccesskey",
+                               U"encryptionkey", U"sessionkey",  U"pwd",
+                               U"密码",          U"口令",        U"私钥"};
 
 bool IsAlphanumeric(char c) {
   return (c >= '0' && c <= '9') || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'z');
@@ -76,10 +81,19 @@ size_t Ipv4At(const SeenText& characters, std::string_view text, size_t at, bool
   return 0;
 }
 
+// Whether an address could have `front` before a separator: a group of it, or a separator.
+bool FollowsGroup(std::string_view front, size_t group_max) {
+  size_t run = 0;
+  while (run < front.size() && IsAlphanumeric(front[front.size() - 1 - run])) ++run;
+  if (run == 0) return !front.empty() && IsAnyOf(front.back(), ":-");
+  return run <= group_max && Fully("[0-9A-Fa-f]+", front.substr(front.size() - run));
+}
+
 // Global, unique local and link-local addresses.
 size_t Ipv6At(std::string_view text, size_t at) {
   const char before = at > 0 ? text[at - 1] : '\x01';
-  if (IsAlphanumeric(before) || IsAnyOf(before, ":._")) return 0;
+  if (IsAlphanumeric(before) || IsAnyOf(before, "._")) return 0;
+  if (before == ':' && FollowsGroup(text.substr(0, at - 1), 4)) return 0;
   size_t end = at;
   while (end < text.size() && Fully("[0-9A-Fa-f:.]", text.substr(end, 1))) ++end;
   if (end < text.size() && (IsAlphanumeric(text[end]) || text[end] == '_')) return 0;
@@ -102,7 +116,8 @@ size_t MacAt(std::string_view text, size_t at) {
     return 0;
   const char before = at > 0 ? text[at - 1] : '\x01';
   const char behind = at + 17 < text.size() ? text[at + 17] : '\x01';
-  if (IsAlphanumeric(before) || IsAnyOf(before, ":-")) return 0;
+  if (IsAlphanumeric(before)) return 0;
+  if (IsAnyOf(before, ":-") && FollowsGroup(text.substr(0, at - 1), 2)) return 0;
   if (IsAlphanumeric(behind) || behind == mac[2]) return 0;
   return Fully("[0-9-]+", mac) ? 0 : 17;  // digits and dashes may be a date
 }
@@ -118,7 +133,7 @@ size_t WechatAt(const SeenText& characters, std::string_view text, size_t at, bo
   if (!behind.empty() && IsAnyOf(behind[0], "@/")) return 0;
   if (behind.size() > 1 && behind[0] == '.' && IsAlphanumeric(behind[1])) return 0;
   if (behind.starts_with(":/")) return 0;
-  if (!system && Fully("[A-Za-z]+", name) && front != InFront::kLabel) return 0;
+  if (!system && Fully("[A-Za-z_-]+", name) && front != InFront::kLabel) return 0;
   return length;
 }
 
@@ -134,6 +149,25 @@ bool LooksRandom(std::string_view text) {
   return false;
 }
 
+bool HasBothCases(std::string_view text) {
+  return Fully(".*[a-z].*", text) && Fully(".*[A-Z].*", text);
+}
+
+// getAccessTokenFromStorage2: few digits, and most characters follow one of their kind.
+bool ReadsAsWords(std::string_view text) {
+  size_t digits = 0;
+  size_t changes = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto kind = [&](size_t k) {
+      if (text[k] >= '0' && text[k] <= '9') return 1;
+      return !IsAlphanumeric(text[k]) ? 0 : text[k] == LowerAscii(text[k]) ? 2 : 3;
+    };
+    digits += kind(i) == 1 ? 1 : 0;
+    changes += i > 0 && kind(i) != kind(i - 1) ? 1 : 0;
+  }
+  return digits <= 2 && changes * 5 < (text.size() - 1) * 2;
+}
+
 size_t KeyAt(std::string_view text, size_t at) {
   struct Maker {
     std::string prefix;
@@ -144,11 +178,11 @@ size_t KeyAt(std::string_view text, size_t at) {
   const std::string plain = "[A-Za-z0-9]";
   const std::vector<Maker> makers = {
       {"sk-", name + "{20,256}", true},          {"(AKIA|ASIA)", "[A-Z0-9]{16}", false},
-      {"LTAI", plain + "{12,26}", false},        {"AKID", plain + "{32}", true},
-      {"AKLT", plain + "{20,60}", true},         {"AIza", name + "{35}", true},
+      {"LTAI", plain + "{12,26}", false},        {"AKID", plain + "{32}", false},
+      {"AKLT", plain + "{20,60}", true},         {"AIza", name + "{35}", false},
       {"gh[pousr]_", plain + "{36,251}", true},  {"github_pat_", name + "{22,251}", true},
       {"glpat-", name + "{20,64}", true},        {"xox[bpa]-", name + "{20,251}", true},
-      {"hf_", plain + "{30,64}", true},          {"npm_", plain + "{36}", true},
+      {"hf_", plain + "{30,64}", true},          {"npm_", plain + "{36}", false},
       {"[sr]k_live_", plain + "{20,251}", true},
   };
   const size_t length = LongestPrefix(name + "+", text.substr(at));
@@ -156,7 +190,9 @@ size_t KeyAt(std::string_view text, size_t at) {
   for (const Maker& maker : makers) {
     const size_t prefix = LongestPrefix(maker.prefix, word);
     if (prefix == 0 || !Fully(maker.body, word.substr(prefix))) continue;
-    if (!maker.random || LooksRandom(word.substr(prefix))) return length;
+    const std::string_view body = word.substr(prefix);
+    if (!maker.random || LooksRandom(body)) return length;
+    if (!maker.body.starts_with(name) && HasBothCases(body)) return length;
   }
   return 0;
 }
@@ -176,7 +212,7 @@ size_t RandomValueAt(const SeenText& characters, std::string_view text, size_t a
   std::string_view value = text.substr(at, std::min<size_t>(run, 256));
   while (!value.empty() && value.back() == '.') value.remove_suffix(1);
   if (value.size() < 20 || !Fully(".*[0-9].*", value) || !Fully(".*[A-Z].*", value) ||
-      !Fully(".*[a-z].*", value) || !LooksRandom(value)) {
+      !Fully(".*[a-z].*", value) || !LooksRandom(value) || ReadsAsWords(value)) {
     return 0;
   }
   std::map<char, double> counts;

@@ -103,22 +103,25 @@ bool IsUscc(std::string_view text) {
 const WordList& WordsNear(Detector detector) {
   static const auto& words = *new const std::map<Detector, WordList>{
       {Detector::kCnIdCard, {U"身份证", U"身份号码", U"公民身份", U"证件号", U"证号"}},
-      {Detector::kCnPassport, {U"护照", U"passport", U"旅行证"}},
-      {Detector::kHkMacauPermit, {U"通行证", U"港澳证", U"回乡证", U"回乡卡"}},
+      {Detector::kCnPassport, {U"护照", U"passport", U"passportno", U"旅行证"}},
+      {Detector::kHkMacauPermit, {U"通行证", U"港澳证", U"回乡证", U"回乡卡", U"returnpermit"}},
       {Detector::kTaiwanPermit, {U"台胞证", U"通行证", U"台湾证", U"大通证", U"入台证"}},
-      {Detector::kCnResidencePermit, {U"永久居留", U"永居", U"居留证", U"绿卡"}},
+      {Detector::kCnResidencePermit,
+       {U"永久居留", U"永居", U"居留证", U"绿卡", U"permanentresidence", U"permanentresident"}},
       {Detector::kCnMilitaryId,
-       {U"军官证", U"士兵证", U"士官证", U"军人证", U"警官证", U"文职干部证"}},
+       {U"军官证", U"士兵证", U"士官证", U"军人证", U"警官证", U"文职干部证", U"文职人员证",
+        U"军士证", U"义务兵证", U"军人保障卡"}},
       {Detector::kHkMacauTaiwanPhone,
        {U"电话", U"手机", U"联系", U"致电", U"拨打", U"热线", U"香港", U"澳门", U"台湾", U"tel",
         U"phone", U"mobile", U"whatsapp", U"号码"}},
-      {Detector::kImei, {U"imei", U"meid", U"串号", U"串码", U"设备号"}},
+      {Detector::kImei, {U"imei", U"meid", U"串号", U"串码", U"设备号", U"设备识别码"}},
   };
   static const auto& none = *new const WordList;
   const auto found = words.find(detector);
   return found == words.end() ? none : found->second;
 }
-const WordList kQqWords = {U"qq", U"扣扣", U"企鹅", U"加q", U"扣q", U"我q", U"q号", U"球球"};
+const WordList kQqWords = {U"qq",  U"扣扣", U"企鹅", U"加q",  U"扣q", U"我q",
+                           U"q号", U"球球", U"加扣", U"抠抠", U"蔻蔻"};
 
 // --- Forms.
 
@@ -233,10 +236,11 @@ bool FrontIsFree(const NumberKind& kind, const SeenText& text, size_t from, bool
   const Glyph& nearest = text[from - 1].glyph;
   if (nearest.IsDigit()) {
     if (digits_first && nearest.IsForeignDigit() != text[from].glyph.IsForeignDigit()) return true;
+    if (kind.detector == Detector::kHkMacauTaiwanPhone) return touching == "00";
     return kind.detector == Detector::kCnMobile &&
            (touching == "86" || touching == "0086" || touching == "0");
   }
-  return digits_first && Fully("tel|phone|mobile|mob|cell|qq|q|vx|wx|v", touching);
+  return digits_first && Fully("tel|phone|mobile|mob|cell|qq|q|vx|wx|v|imei", touching);
 }
 
 bool GroupsFit(const NumberKind& kind, const Written& written) {
