@@ -202,6 +202,8 @@ bool Folder::IsSeparator(char32_t c) {
   const auto code_point = static_cast<UChar32>(c);
   // Radicals are symbols to Unicode, but parts of characters to who writes ⺡去 for 法.
   if (c >= 0x2E80 && c <= 0x2EFF) return false;
+  // Tones and quotation marks (ˇ ʼ) that Unicode has as letters.
+  if (c >= 0x2B0 && c <= 0x2FF) return true;
   return u_isUWhiteSpace(code_point) ||
          (U_GET_GC_MASK(code_point) & (U_GC_Z_MASK | U_GC_P_MASK | U_GC_S_MASK)) != 0;
 }
@@ -239,6 +241,8 @@ std::vector<char32_t> Folder::Step(char32_t c) const {
       u_hasBinaryProperty(code_point, UCHAR_DEFAULT_IGNORABLE_CODE_POINT) != 0) {
     return {};
   }
+  // A mark vanishes before it can fold to a letter (U+0345 to iota).
+  if ((U_GET_GC_MASK(code_point) & (U_GC_MN_MASK | U_GC_ME_MASK)) != 0) return {};
   if (c == 0x2122 || c == 0x2120) return {c};  // (TM) and (SM) part words, they spell none
   if (const auto found = look_alikes_.find(c); found != look_alikes_.end()) {
     return {found->second};
