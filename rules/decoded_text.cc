@@ -12,6 +12,7 @@
 
 #include "rules/check.h"
 #include "rules/lane_text.h"
+#include "rules/named_entities.h"
 
 // Every decision looks at a candidate's own bytes from its first one on and answers "yes", "no" or
 // "not yet"; "not yet" holds the candidate. So the cut of a stream can delay a decision and never
@@ -24,7 +25,6 @@ namespace {
 constexpr size_t kRunMin = 8;
 constexpr size_t kDecodedBytesMin = 8;
 constexpr size_t kEntityDigitsMax = 16;
-constexpr size_t kEntityNameMax = 8;
 
 enum class ByteClass : uint8_t { kPlain, kMark, kLetter };  // kLetter: of a base64 alphabet
 
@@ -209,42 +209,17 @@ Candidate ReadBackslash(std::string_view view, bool last) {
   return Accept(static_cast<char32_t>(value), count + 4);
 }
 
-struct NamedEntity {
-  std::string_view name;
-  char32_t c;
-};
-constexpr NamedEntity kNamedEntities[] = {
-    {"amp", '&'},       {"lt", '<'},        {"gt", '>'},        {"quot", '"'},
-    {"apos", '\''},     {"nbsp", 0xA0},     {"ensp", 0x2002},   {"emsp", 0x2003},
-    {"thinsp", 0x2009}, {"zwj", 0x200D},    {"zwnj", 0x200C},   {"shy", 0xAD},
-    {"Tab", '\t'},      {"NewLine", '\n'},  {"excl", '!'},      {"num", '#'},
-    {"dollar", '$'},    {"percnt", '%'},    {"lpar", '('},      {"rpar", ')'},
-    {"ast", '*'},       {"plus", '+'},      {"comma", ','},     {"period", '.'},
-    {"sol", '/'},       {"colon", ':'},     {"semi", ';'},      {"equals", '='},
-    {"quest", '?'},     {"commat", '@'},    {"lsqb", '['},      {"bsol", '\\'},
-    {"rsqb", ']'},      {"lowbar", '_'},    {"lcub", '{'},      {"vert", '|'},
-    {"rcub", '}'},      {"middot", 0xB7},   {"times", 0xD7},    {"bull", 0x2022},
-    {"hellip", 0x2026}, {"ndash", 0x2013},  {"mdash", 0x2014},  {"lsquo", 0x2018},
-    {"rsquo", 0x2019},  {"ldquo", 0x201C},  {"rdquo", 0x201D},  {"laquo", 0xAB},
-    {"raquo", 0xBB},    {"copy", 0xA9},     {"reg", 0xAE},      {"trade", 0x2122},
-    {"deg", 0xB0},      {"yen", 0xA5},      {"sect", 0xA7},     {"star", 0x2606},
-    {"starf", 0x2605},  {"hearts", 0x2665}, {"spades", 0x2660}, {"diams", 0x2666},
-    {"clubs", 0x2663},
-};
-
 Candidate ReadNamedEntity(std::string_view view, bool last) {
-  for (size_t i = 1; i <= kEntityNameMax; ++i) {
-    if (i >= view.size()) return last ? kNone : kUndecided;
-    if (view[i] == ';') {
-      const std::string_view name = view.substr(1, i - 1);
-      for (const NamedEntity& entity : kNamedEntities) {
-        if (entity.name == name) return Accept(entity.c, i + 1);
-      }
-      return kNone;
+  view.remove_prefix(1);
+  bool goes_on = false;
+  for (const auto& [name, c] : kNamedEntities) {
+    if (view.size() <= name.size()) {
+      goes_on = goes_on || name.starts_with(view);
+    } else if (view.starts_with(name) && view[name.size()] == ';') {
+      return Accept(c, name.size() + 2);
     }
-    if (!IsLetter(view[i])) return kNone;
   }
-  return kNone;
+  return goes_on && !last ? kUndecided : kNone;
 }
 
 Candidate ReadEntity(std::string_view view, bool last) {

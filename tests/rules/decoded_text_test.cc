@@ -52,6 +52,8 @@ TEST(DecodedTextTest, Decodes) {
       {"&#0000036172;博", "赌博"},
       {"赌&nbsp;博", "赌\u00A0博"},
       {"赌&middot;博", "赌·博"},
+      {"赌&ZeroWidthSpace;&rarr;博", "赌\u200B→博"},
+      {"&ZeroWidthSpac;&nbsps;&;&", "&ZeroWidthSpac;&nbsps;&;&"},
       {"a &amp; b &lt;c&gt;", "a & b <c>"},
       {R"(\u8d4c\u535a)", "赌博"},
       {R"(\\u8d4c)", "\\赌"},

@@ -100,19 +100,26 @@ MaybeEscape BraceEscape(std::string_view text) {
 
 // Name and what it stands for, which is its last character.
 constexpr std::u32string_view kEntities[] = {
-    U"amp&",         U"lt<",          U"gt>",          U"quot\"",       U"apos'",
-    U"nbsp\u00A0",   U"ensp\u2002",   U"emsp\u2003",   U"zwj\u200D",    U"zwnj\u200C",
-    U"shy\u00AD",    U"thinsp\u2009", U"Tab\t",        U"NewLine\n",    U"excl!",
-    U"num#",         U"dollar$",      U"percnt%",      U"lpar(",        U"rpar)",
-    U"ast*",         U"plus+",        U"comma,",       U"period.",      U"sol/",
-    U"colon:",       U"semi;",        U"equals=",      U"quest?",       U"commat@",
-    U"lsqb[",        U"bsol\\",       U"rsqb]",        U"lowbar_",      U"lcub{",
-    U"vert|",        U"rcub}",        U"middot\u00B7", U"times\u00D7",  U"bull\u2022",
-    U"hellip\u2026", U"ndash\u2013",  U"mdash\u2014",  U"lsquo\u2018",  U"rsquo\u2019",
-    U"ldquo\u201C",  U"rdquo\u201D",  U"laquo\u00AB",  U"raquo\u00BB",  U"copy\u00A9",
-    U"reg\u00AE",    U"trade\u2122",  U"deg\u00B0",    U"yen\u00A5",    U"sect\u00A7",
-    U"star\u2606",   U"starf\u2605",  U"hearts\u2665", U"spades\u2660", U"diams\u2666",
-    U"clubs\u2663"};
+    U"amp&",         U"lt<",          U"gt>",          U"quot\"",        U"apos'",
+    U"nbsp\u00A0",   U"ensp\u2002",   U"emsp\u2003",   U"zwj\u200D",     U"zwnj\u200C",
+    U"shy\u00AD",    U"thinsp\u2009", U"Tab\t",        U"NewLine\n",     U"excl!",
+    U"num#",         U"dollar$",      U"percnt%",      U"lpar(",         U"rpar)",
+    U"ast*",         U"plus+",        U"comma,",       U"period.",       U"sol/",
+    U"colon:",       U"semi;",        U"equals=",      U"quest?",        U"commat@",
+    U"lsqb[",        U"bsol\\",       U"rsqb]",        U"lowbar_",       U"lcub{",
+    U"vert|",        U"rcub}",        U"middot\u00B7", U"times\u00D7",   U"bull\u2022",
+    U"hellip\u2026", U"ndash\u2013",  U"mdash\u2014",  U"lsquo\u2018",   U"rsquo\u2019",
+    U"ldquo\u201C",  U"rdquo\u201D",  U"laquo\u00AB",  U"raquo\u00BB",   U"copy\u00A9",
+    U"reg\u00AE",    U"trade\u2122",  U"deg\u00B0",    U"yen\u00A5",     U"sect\u00A7",
+    U"star\u2606",   U"starf\u2605",  U"hearts\u2665", U"spades\u2660",  U"diams\u2666",
+    U"clubs\u2663",  U"lrm\u200E",    U"rlm\u200F",    U"NoBreak\u2060", U"ZeroWidthSpace\u200B",
+    U"hairsp\u200A", U"numsp\u2007",  U"puncsp\u2008", U"larr\u2190",    U"uarr\u2191",
+    U"rarr\u2192",   U"darr\u2193",   U"harr\u2194",   U"euro\u20AC",    U"pound\u00A3",
+    U"cent\u00A2",   U"para\u00B6",   U"dagger\u2020", U"Dagger\u2021",  U"prime\u2032",
+    U"Prime\u2033",  U"sbquo\u201A",  U"bdquo\u201E",  U"lsaquo\u2039",  U"rsaquo\u203A",
+    U"divide\u00F7", U"minus\u2212",  U"plusmn\u00B1", U"infin\u221E",   U"loz\u25CA",
+    U"phone\u260E",  U"check\u2713",  U"cross\u2717",  U"horbar\u2015",  U"dash\u2010",
+    U"grave`",       U"Hat^"};
 
 MaybeEscape Entity(std::string_view text) {
   if (!text.starts_with("&#")) {
