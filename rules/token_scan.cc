@@ -53,13 +53,13 @@ class Domain {
       if (label_.empty() || label_.size() > kLabelMax) return false;
       ++dots_;
       label_.clear();
-      letters_only_ = true;
+      without_digits_ = true;
       return ++size_ <= kMailDomainMax;
     }
     if (!IsAlphanumeric(t.c) && t.c != '-') return false;
     label_.push_back(SmallLetter(t.c));
-    letters_only_ = letters_only_ && IsLetter(t.c);
-    if (dots_ > 0 && letters_only_ && label_.size() >= 2 && label_.size() <= 24) {
+    without_digits_ = without_digits_ && IsLetter(t.c);
+    if (dots_ > 0 && without_digits_ && label_.size() >= 2 && label_.size() <= 24) {
       end_ = t.end;
       is_file_ = std::find(std::begin(kFileEndings), std::end(kFileEndings), label_) !=
                  std::end(kFileEndings);
@@ -71,7 +71,7 @@ class Domain {
 
  private:
   std::string label_;
-  bool letters_only_ = true;
+  bool without_digits_ = true;
   int dots_ = 0;
   size_t size_ = 0;
   uint64_t end_ = 0;
@@ -406,8 +406,8 @@ Fit FitWechat(const OriginalText& text, uint64_t at, ContextRule rule, Span& spa
   if (name.size() > (system ? kSystemNameMax : size_t{20}) || (!system && !look())) return Fit::kNo;
   if (open) return Fit::kPartly;
   // A word alone behind 微信 is more often one of another language.
-  const bool letters_only = std::none_of(name.begin(), name.end(), IsDigit);
-  if (!system && letters_only && context != ContextFound::kLabel) return Fit::kNo;
+  const bool without_digits = std::none_of(name.begin(), name.end(), IsDigit);
+  if (!system && without_digits && context != ContextFound::kLabel) return Fit::kNo;
   // abc123@... is a mail address, abc123.com a site, and so is http://.
   if (t.c == '@' || t.c == '/') return Fit::kNo;
   if (t.c == '.' || t.c == ':') {
