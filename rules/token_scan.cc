@@ -53,13 +53,13 @@ class Domain {
       if (label_.empty() || label_.size() > kLabelMax) return false;
       ++dots_;
       label_.clear();
-      without_digits_ = true;
+      letters_only_ = true;
       return ++size_ <= kMailDomainMax;
     }
     if (!IsAlphanumeric(t.c) && t.c != '-') return false;
     label_.push_back(SmallLetter(t.c));
-    without_digits_ = without_digits_ && IsLetter(t.c);
-    if (dots_ > 0 && without_digits_ && label_.size() >= 2 && label_.size() <= 24) {
+    letters_only_ = letters_only_ && IsLetter(t.c);
+    if (dots_ > 0 && letters_only_ && label_.size() >= 2 && label_.size() <= 24) {
       end_ = t.end;
       is_file_ = std::find(std::begin(kFileEndings), std::end(kFileEndings), label_) !=
                  std::end(kFileEndings);
@@ -71,7 +71,7 @@ class Domain {
 
  private:
   std::string label_;
-  bool without_digits_ = true;
+  bool letters_only_ = true;
   int dots_ = 0;
   size_t size_ = 0;
   uint64_t end_ = 0;
