@@ -80,6 +80,10 @@ absl::Status ToStatus(sqlite3* db, int code, std::string_view what) {
   if (IsHarmless(db != nullptr ? sqlite3_extended_errcode(db) : code)) {
     return absl::UnavailableError(sentence);
   }
+  if (db != nullptr && sqlite3_extended_errcode(db) == SQLITE_IOERR_SHORT_READ) {
+    return absl::DataLossError(
+        Concat(sentence, ": the database or its log was cut or overwritten by another program"));
+  }
   const int kind = code & 0xFF;
   if (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB) return absl::DataLossError(sentence);
   return absl::InternalError(sentence);

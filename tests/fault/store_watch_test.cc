@@ -19,6 +19,7 @@
 #include <gtest/gtest.h>
 
 #include "audit/reader.h"
+#include "audit/store.h"
 #include "tests/audit/scratch.h"
 
 namespace weir::audit {
@@ -257,6 +258,20 @@ INSTANTIATE_TEST_SUITE_P(Ways, StoreWatchTest,
                            return std::get<0>(way.param).name +
                                   (std::get<1>(way.param) ? "UnderLoad" : "Idle");
                          });
+
+// The log may be cut between two looks of the watch, and be moved into the database then.
+TEST(StoreTest, ALogThatWasCutIsNamed) {
+  const Scratch scratch;
+  fs::create_directories(scratch.dir());
+  const std::string path = scratch.dir() + "/ledger.db";
+  const auto db = Database::OpenWriter(path, "");
+  ASSERT_TRUE(db.ok()) << db.status();
+  ASSERT_TRUE(db->Execute("INSERT INTO marks VALUES('a', 'b')").ok());
+  fs::resize_file(path + "-wal", 32);
+  const absl::Status status = db->MoveLog();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cut or overwritten"));
+}
 
 }  // namespace
 }  // namespace weir::audit
