@@ -10,8 +10,9 @@ void WindowIndex::Add(Window window, uint16_t beside, std::span<const Mark> mark
 }
 
 void WindowIndex::Build() {
-  // Half of a group is free on average, so that few are full.
-  groups_.assign(added_.size() / (kTogether / 2) + 1, Group());
+  // Nearly half of a group is free on average, so that few are full.
+  first_groups_ = added_.size() / 4 + 1;
+  groups_.assign(first_groups_, Group());
   FormFilter::Counts counts{};
   for (const Added& added : added_) ++counts[added.window.size - 1U];
   filter_ = FormFilter(counts);
@@ -19,8 +20,12 @@ void WindowIndex::Build() {
     filter_.Add(window.size, hash);
     marks_max_ = std::max<size_t>(marks_max_, window.size);
     const uint32_t key = Key(window.size, hash);
-    size_t at = GroupOf(key);
-    while (groups_[at].tags.back() != 0) at = at + 1 < groups_.size() ? at + 1 : 0;
+    const size_t at = GroupOf(key);
+    if (groups_[at].tags[kTogether - 1] != 0) {
+      groups_.push_back(groups_[at]);
+      groups_[at] = Group();
+      groups_[at].next = static_cast<uint32_t>(groups_.size() - 1);
+    }
     Group& group = groups_[at];
     const auto i = static_cast<size_t>(std::ranges::find(group.tags, 0) - group.tags.begin());
     group.tags[i] = TagOf(key);

@@ -58,14 +58,17 @@ class WindowIndex {
   size_t memory_bytes() const;
 
  private:
-  static constexpr size_t kTogether = 8;
+  static constexpr size_t kTogether = 7;
   static constexpr size_t kLine = 64;
-  // Filled from the front. What finds no room is in the next group that has some.
+  // Filled from the front. One that is full makes room by moving to where `next` says: so thousands
+  // of windows with one hash (words that begin alike) cost only who asks for that hash.
   struct alignas(kLine) Group {
-    std::array<uint16_t, kTogether> tags{};  // of the hash; 0 is free
+    std::array<uint16_t, kTogether + 1> tags{};  // of the hash; 0 is free, and the last one always
     std::array<uint16_t, kTogether> besides{};
     std::array<Window, kTogether> windows{};
+    uint32_t next = 0;  // the group with more, 0 if there is none
   };
+  static_assert(sizeof(Group) == kLine);
   struct Added {
     uint32_t hash;
     uint16_t beside;
@@ -77,13 +80,14 @@ class WindowIndex {
     return (hash + static_cast<uint32_t>(size)) * 0x9E3779B1U;
   }
   static uint16_t TagOf(uint32_t key) { return static_cast<uint16_t>(key | 1U); }
-  size_t GroupOf(uint32_t key) const { return (uint64_t{key} * groups_.size()) >> 32; }
+  size_t GroupOf(uint32_t key) const { return (uint64_t{key} * first_groups_) >> 32; }
   // The places of a group that have the tag, a bit for each.
   static uint32_t FindTag(const Group& group, uint16_t tag);
 
   FormFilter filter_;
   std::vector<Added> added_;  // until Build()
   std::vector<Group> groups_ = std::vector<Group>(1);
+  size_t first_groups_ = 1;  // by the highest bits of keys; behind them those that are `next`
   size_t marks_max_ = 0;
 };
 
@@ -94,7 +98,7 @@ inline uint32_t WindowIndex::FindTag(const Group& group, uint16_t tag) {
   return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128())));
 #else
   uint32_t found = 0;
-  for (size_t i = 0; i < kTogether; ++i) found |= (group.tags[i] == tag ? 1U : 0U) << i;
+  for (size_t i = 0; i < group.tags.size(); ++i) found |= (group.tags[i] == tag ? 1U : 0U) << i;
   return found;
 #endif
 }
@@ -103,13 +107,13 @@ template <typename Visit>
 void WindowIndex::ForEach(size_t size, uint32_t hash, Visit visit) const {
   const uint32_t key = Key(size, hash);
   const uint16_t tag = TagOf(key);
-  for (size_t at = GroupOf(key);; at = at + 1 < groups_.size() ? at + 1 : 0) {
+  for (size_t at = GroupOf(key);; at = groups_[at].next) {
     const Group& group = groups_[at];
     for (uint32_t found = FindTag(group, tag); found != 0; found &= found - 1) {
       const auto i = static_cast<size_t>(std::countr_zero(found));
       visit(group.windows[i], group.besides[i]);
     }
-    if (group.tags.back() == 0) return;
+    if (group.next == 0) return;
   }
 }
 
