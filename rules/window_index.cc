@@ -32,6 +32,7 @@ void WindowIndex::Build() {
     group.besides[i] = beside;
     group.windows[i] = window;
   }
+  groups_.shrink_to_fit();
   added_ = {};
 }
 
