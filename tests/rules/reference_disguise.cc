@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 
 #include "rules/disguise_match.h"
 #include "rules/fold_table.h"
@@ -140,6 +141,7 @@ struct Reading {
   int rare = 0;      // shape: of those, in another form than the first, or in parts that look alike
   bool own = false;  // shape: some character is the word's own, or its parts
   char32_t alike = 0;  // shape: what stands for the last character, if that is a look-alike
+  auto operator<=>(const Reading& other) const = default;
 
   bool plain() const { return others + spelled + composed == 0; }
 };
@@ -194,6 +196,7 @@ class Search {
   bool FindAt(size_t at) {
     end_ = plain_end_ = kNowhere;
     start_ = at;
+    read_.clear();
     if (!IsFreeBefore(at)) return false;
     Read(0, at, false, {});
     return end_ != kNowhere;
@@ -207,6 +210,8 @@ class Search {
     }
     if (at >= characters_.size() || (at > start_ && !characters_[at].follows)) return;
     const char32_t c = characters_[at].c;
+    // Copies lead to the same place in very many ways: fffffff in a hundred f.
+    if (!read_.emplace(place, at, behind_letters, reading).second) return;
     if (at > start_ && c == characters_[at - 1].c && !IsDigit(c)) {
       Read(place, at + 1, behind_letters, reading);  // a repeat
     }
@@ -425,6 +430,7 @@ class Search {
   size_t start_ = 0;
   size_t end_ = kNowhere;
   size_t plain_end_ = kNowhere;
+  std::set<std::tuple<size_t, size_t, bool, Reading>> read_;  // what Read() was called with
 };
 
 }  // namespace
