@@ -30,11 +30,10 @@ class DisguiseIndex::Sweep {
     while (block_.Read()) {
       MarkCharacters(
           block_, index_.marks_, [&](char32_t c) { return index_.RareMarkOf(c); }, marks_);
-      asks_.clear();
       AskWindows();
       AskFurtherWindows();
       FindCandidates();
-      for (const Candidate& candidate : candidates_) Verify(candidate);
+      for (const WindowIndex::Match& candidate : Candidates()) Verify(candidate);
       FindFlag(marks_, block_.places() + 1, kSeeksComposite, found_);
       found_.ForEach(block_.places() + 1, [&](size_t place) {
         if (place < block_.places()) FindComposites(place);
@@ -63,21 +62,15 @@ class DisguiseIndex::Sweep {
 
   static constexpr size_t kMarks = FormFilter::kMarksMax;
 
-  // Something that the windows may have at a place.
-  struct Ask {
-    size_t place;
-    size_t size;
-    uint32_t hash;
-  };
-  struct Candidate {
-    size_t place;
-    WindowIndex::Window window;
+  // Whether the symbol beside a window stands there: if it fits whatever the text has, or else if
+  // the character there may be read so.
+  struct Neighbour {
+    uint32_t hash = 0;
+    uint32_t fits = 0;
   };
 
-  // Every look-up of the tables misses the caches, so each is begun well before it is needed.
   void AddAsk(size_t place, size_t size, uint32_t hash) {
-    windows_.Prefetch(size, hash);
-    asks_.push_back({place, size, hash});
+    asks_.push_back(windows_.AskAt(static_cast<uint32_t>(place), size, hash));
   }
 
   // Where every character is seen as its class.
@@ -139,26 +132,46 @@ class DisguiseIndex::Sweep {
     return rare_marks_[slot];
   }
 
-  // The windows of the asks, but those whose neighbour the text has not.
+  // The windows of the asks, but those whose neighbour the text has not. Without branches, as far
+  // as they would be guesses, and with every look-up begun well before it is needed.
   void FindCandidates() {
-    candidates_.clear();
-    for (const Ask& ask : asks_) {
-      windows_.ForEach(ask.size, ask.hash, [&](const WindowIndex::Window& window, Symbol beside) {
-        if (beside != 0 && !MayBeBeside(ask.place, window, beside)) return;
-        candidates_.push_back({ask.place, window});
-        if (window.form != kCompositePair) index_.forms_.Prefetch(window.form);
-      });
+    const size_t count = windows_.Find(asks_, matches_);
+    if (neighbours_.size() < count) neighbours_.resize(count);
+    WindowIndex::Match* const matches = matches_.data();
+    Neighbour* const neighbours = neighbours_.data();
+    for (size_t i = 0; i < count; ++i) {
+      neighbours[i] = NeighbourOf(matches[i]);
+      index_.reading_bits_.Prefetch(neighbours[i].hash);
+    }
+    candidates_ = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t fits =
+          neighbours[i].fits | (index_.reading_bits_.Has(neighbours[i].hash) ? 1U : 0U);
+      matches[candidates_] = matches[i];
+      candidates_ += fits;
+    }
+    for (const WindowIndex::Match& candidate : Candidates()) {
+      if (candidate.window.form != kCompositePair) index_.forms_.Prefetch(candidate.window.form);
     }
   }
 
-  bool MayBeBeside(size_t place, const WindowIndex::Window& window, Symbol beside) const {
-    if (window.is_before != 0 && place == 0) return true;
-    const char32_t c = block_.character(window.is_before != 0 ? place - 1 : place + window.size);
-    return index_.MightBe(c, beside);
+  std::span<const WindowIndex::Match> Candidates() const {
+    return std::span(matches_).first(candidates_);
+  }
+
+  Neighbour NeighbourOf(const WindowIndex::Match& match) const {
+    const uint32_t is_before = match.window.is_before;
+    // What stands before the block is not known.
+    const uint32_t is_unknown = is_before & (match.place == 0 ? 1U : 0U);
+    const uint32_t behind = match.window.size;
+    const char32_t c =
+        block_.character(match.place + (is_before != 0 ? is_unknown - is_before : behind));
+    const uint32_t is_rare = c >= kTabled ? 1 : 0;
+    return {NeighbourHash(c, match.beside), (match.beside == 0 ? 1U : 0U) | is_unknown | is_rare};
   }
 
   // Notes the form of a candidate if its symbols stand around the place.
-  void Verify(const Candidate& candidate) {
+  void Verify(const WindowIndex::Match& candidate) {
     if (candidate.window.form == kCompositePair) {
       FindComposites(candidate.place);
       return;
@@ -349,8 +362,10 @@ class DisguiseIndex::Sweep {
   BlockMarks marks_;
   PlaceSet found_;
   std::array<std::vector<Mark>, kMarks> rare_marks_;
-  std::vector<Ask> asks_;
-  std::vector<Candidate> candidates_;
+  std::vector<WindowIndex::Ask> asks_;
+  std::vector<WindowIndex::Match> matches_;
+  std::vector<Neighbour> neighbours_;
+  size_t candidates_ = 0;  // so many matches, in front, are candidates
   TextSymbols composites_;
   TextSymbols before_;
   std::vector<Start> starts_;

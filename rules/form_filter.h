@@ -87,6 +87,7 @@ class HashBits {
     const uint32_t word = words_[place >> 5];
     return ((word >> (place % 32) & word >> (hash % 32)) & 1U) != 0;
   }
+  void Prefetch(uint32_t hash) const { __builtin_prefetch(&words_[hash >> shift_ >> 5]); }
   const uint32_t* words() const { return words_.data(); }
   uint32_t shift() const { return shift_; }
   size_t memory_bytes() const { return words_.capacity() * sizeof(uint32_t); }

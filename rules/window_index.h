@@ -10,18 +10,12 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "rules/form_filter.h"
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 namespace weir::rules {
 
@@ -46,14 +40,28 @@ class WindowIndex {
   // The most marks that a window has: 0 if there is none.
   size_t marks_max() const { return marks_max_; }
 
-  // Makes ForEach() quick, some time later.
-  void Prefetch(size_t size, uint32_t hash) const {
-    __builtin_prefetch(&groups_[GroupOf(Key(size, hash))]);
+  // The question which windows may stand at a place.
+  struct Ask {
+    uint32_t group;
+    uint32_t place;
+    uint16_t tag;
+  };
+  struct Match {
+    uint32_t place;
+    Window window;
+    uint16_t beside;
+  };
+  // About windows of `size` marks with this hash. Begins to fetch what Find() needs, so it is as
+  // well to ask about many places first.
+  Ask AskAt(uint32_t place, size_t size, uint32_t hash) const {
+    const uint32_t key = Key(size, hash);
+    const Ask ask{GroupOf(key), place, TagOf(key)};
+    __builtin_prefetch(&groups_[ask.group]);
+    return ask;
   }
-  // Calls visit(window, beside) for the windows of `size` marks with this hash, and for a few
-  // others.
-  template <typename Visit>
-  void ForEach(size_t size, uint32_t hash, Visit visit) const;
+  // Writes to the front of `matches`, which grows as it must, the windows that answer `asks`, and a
+  // few others; returns how many. Uses `asks` up.
+  size_t Find(std::vector<Ask>& asks, std::vector<Match>& matches) const;
 
   size_t memory_bytes() const;
 
@@ -80,7 +88,9 @@ class WindowIndex {
     return (hash + static_cast<uint32_t>(size)) * 0x9E3779B1U;
   }
   static uint16_t TagOf(uint32_t key) { return static_cast<uint16_t>(key | 1U); }
-  size_t GroupOf(uint32_t key) const { return (uint64_t{key} * first_groups_) >> 32; }
+  uint32_t GroupOf(uint32_t key) const {
+    return static_cast<uint32_t>((uint64_t{key} * first_groups_) >> 32);
+  }
   // The places of a group that have the tag, a bit for each.
   static uint32_t FindTag(const Group& group, uint16_t tag);
 
@@ -90,31 +100,5 @@ class WindowIndex {
   size_t first_groups_ = 1;  // by the highest bits of keys; behind them those that are `next`
   size_t marks_max_ = 0;
 };
-
-inline uint32_t WindowIndex::FindTag(const Group& group, uint16_t tag) {
-#if defined(__SSE2__)
-  const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(group.tags.data()));
-  const __m128i same = _mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<int16_t>(tag)));
-  return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128())));
-#else
-  uint32_t found = 0;
-  for (size_t i = 0; i < group.tags.size(); ++i) found |= (group.tags[i] == tag ? 1U : 0U) << i;
-  return found;
-#endif
-}
-
-template <typename Visit>
-void WindowIndex::ForEach(size_t size, uint32_t hash, Visit visit) const {
-  const uint32_t key = Key(size, hash);
-  const uint16_t tag = TagOf(key);
-  for (size_t at = GroupOf(key);; at = groups_[at].next) {
-    const Group& group = groups_[at];
-    for (uint32_t found = FindTag(group, tag); found != 0; found &= found - 1) {
-      const auto i = static_cast<size_t>(std::countr_zero(found));
-      visit(group.windows[i], group.besides[i]);
-    }
-    if (group.next == 0) return;
-  }
-}
 
 }  // namespace weir::rules

@@ -8,6 +8,7 @@
 #include <span>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -34,13 +35,23 @@ TEST(WindowIndexTest, FindsWhatWasAdded) {
   for (int i = 0; i < 3000; ++i) add(1 + random() % 3, 40);
   for (int i = 0; i < 3000; ++i) add(2, 2);  // words that begin alike
   index.Build();
+  std::vector<WindowIndex::Match> matches;
   for (const auto& [key, windows] : added) {
     const auto [size, hash] = key;
     EXPECT_TRUE(index.filter().Has(size, hash));
-    std::set<Window> found;
-    index.ForEach(size, hash, [&](const WindowIndex::Window& window, uint16_t beside) {
-      if (window.size == size) found.insert({window.form, window.offset, beside});
-    });
+    // With others, asked about at once: some groups have more, and all answer for their place.
+    std::vector<WindowIndex::Ask> asks{index.AskAt(1, 2, 7), index.AskAt(0, size, hash),
+                                       index.AskAt(2, size, hash)};
+    const size_t count = index.Find(asks, matches);
+    EXPECT_TRUE(asks.empty());
+    std::array<std::set<Window>, 3> found_at;
+    for (const WindowIndex::Match& match : std::span(matches).first(count)) {
+      const WindowIndex::Window& window = match.window;
+      if (window.size != size) continue;
+      found_at[match.place].insert({window.form, window.offset, match.beside});
+    }
+    const std::set<Window>& found = found_at[0];
+    EXPECT_EQ(found, found_at[2]);
     for (const Window& window : windows) ASSERT_TRUE(found.contains(window));
     ASSERT_LE(found.size(), windows.size() + 10);
   }
@@ -50,7 +61,9 @@ TEST(WindowIndexTest, MayBeEmpty) {
   WindowIndex index;
   index.Build();
   EXPECT_EQ(index.marks_max(), 0U);
-  index.ForEach(1, 7, [](const WindowIndex::Window&, uint16_t) { ADD_FAILURE(); });
+  std::vector<WindowIndex::Ask> asks{index.AskAt(0, 1, 7)};
+  std::vector<WindowIndex::Match> matches;
+  EXPECT_EQ(index.Find(asks, matches), 0U);
 }
 
 }  // namespace
