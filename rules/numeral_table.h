@@ -6,9 +6,10 @@
 //               mathematical, Arabic, ...), super- and subscripts; circled, bracketed, dotted and
 //               sans-serif numbers up to 50; Roman numerals as characters (Ⅰ to Ⅻ); 一二三, 壹贰叁
 //               with their traditional and Japanese forms, 〇 零 ○, 幺, 两, 〡〢〣; ㈠ ㊀; 🔟
-//   kNothing    dropped, and parts nothing: what cannot be seen, and the keycap that sits on a
-//   digit kSeparator  dropped between digits: spaces, dashes, dots, brackets, punctuation, symbols,
-//   emoji kPlace      十 百 千 万 亿 and their forms. Stands for itself: no digit, no separator
+//   kNothing    dropped, and parts nothing: what cannot be seen, and the keycap on a digit
+//   kSeparator  dropped between digits: spaces, dashes, dots, brackets, punctuation, symbols,
+//               emoji, letters that are drawn as a mark (丶 丨)
+//   kPlace      十 百 千 万 亿 and their forms. Stands for itself: no digit, no separator
 //   kOther      stands for itself, and ends a number
 //
 // So 一三八-零零一三 八千 is `13800138千`'s `13800138` and a 千. Place values are not worked out:

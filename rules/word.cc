@@ -35,6 +35,8 @@ absl::Status Refuse(std::string_view written, std::string_view why) {
 Edge EdgeOf(char32_t c) {
   if (c >= 'a' && c <= 'z') return Edge::kLetter;
   if (c >= '0' && c <= '9') return Edge::kDigit;
+  // Greek, Cyrillic, Armenian and what Latin has beyond ASCII: here stand marks and letters only.
+  if (c >= 0xC0 && c < 0x590 && !IsSeparator(c)) return Edge::kLetter;
   return Edge::kOpen;
 }
 

@@ -5,9 +5,10 @@
 // least as often as the word does, so 天天天彩彩票 matches and 天彩票 does not. Digits are never
 // collapsed.
 //
-// A word that begins or ends with an ASCII letter (digit) must not be continued there by another
-// letter (digit) of the text: "ass" is not found in "class". Repeats of the edge's own character do
-// not count as a continuation in the skeleton lane.
+// A word that begins or ends with a letter (ASCII digit) must not be continued there by another
+// letter (digit) of the text: "ass" is not found in "class". Letters are those of the alphabets
+// that share forms with Latin, or bet, which is вет to the eye, would be found in every ветл.
+// Repeats of the edge's own character do not count as a continuation in the skeleton lane.
 //
 // Values; thread-compatible.
 #pragma once

@@ -1,15 +1,17 @@
 // Writes fold_data.inc: for every code point, what the fold lane makes of it. Runs at build time,
 // so that the product needs neither ICU's nor OpenCC's data files where it runs.
 //
-//   generate_fold OUTPUT DICTIONARY.ocd2...
+//   bzip2 -dc Unihan_Variants... | generate_fold OUTPUT TABLE-OF-PARTS.tsv... DICTIONARY.ocd2...
 //
 // The fold of a code point does not depend on its neighbours: that is what lets a stream be cut
-// anywhere. In order: look-alike letters to the Latin letter they imitate; NFKC_Casefold; marks
-// stripped; decimal and enclosed digits to ASCII; traditional to simplified Han; again until
-// nothing changes. Of the dictionaries, OpenCC's, an earlier one decides; ICU knows some rarer
-// characters.
+// anywhere. In order: look-alike letters to the Latin letter they imitate, letters that are drawn
+// as a mark to the mark; NFKC_Casefold; marks stripped; decimal and enclosed digits to ASCII;
+// traditional and variant Han to what the mainland writes; again until nothing changes. Of the
+// dictionaries, OpenCC's, an earlier one decides; ICU knows some rarer characters, Unihan variants
+// (han_variants.h).
 //
 // Regional indicators are no letters: in pairs they are flags, which part words as other emoji do.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +21,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <opencc/Lexicon.hpp>
@@ -32,37 +35,17 @@
 #include <unicode/uspoof.h>
 
 #include "rules/fold_table.h"
+#include "rules/tables/han_variants.h"
+#include "rules/tables/look_alike_letters.h"
 
 namespace weir::rules {
 namespace {
 
 constexpr uint32_t kCodePointCount = 0x110000;
 
-// Letters that NFKC leaves alone and that readers take for the Latin letter beside them.
-struct LookAlike {
-  const char32_t* from;
-  char to;
-};
-constexpr LookAlike kLookAlikes[] = {
-    // Cyrillic, Greek, Armenian, Cherokee, Lisu, small capitals and IPA, in that order per letter.
-    {U"АаΑαᎪꓮᴀɑⱭ", 'a'},      {U"ВвЬьΒβᏴꓐʙɓ", 'b'},
-    {U"СсϹϲᏟꓚᴄɔↄ", 'c'},      {U"ԀԁᎠꓓᴅđĐðɖɗ", 'd'},
-    {U"ЕеЁёЄєΕεᎬꓰᴇɛəǝ", 'e'}, {U"ҒғϜϝꓝꜰƒ", 'f'},
-    {U"ԌԍᏀꓖɢɡɠ", 'g'},        {U"НнҺһΗᎻꓧʜħĦ", 'h'},
-    {U"ІіΙιӀᎥꓲɪıɩ", 'i'},     {U"ЈјͿϳᎫꓙᴊȷ", 'j'},
-    {U"КкΚκᏦꓗᴋƙ", 'k'},       {U"ӏⅬᏞꓡʟłŁɭ", 'l'},
-    {U"МмΜᎷꓟᴍɱ", 'm'},        {U"Νηոꓠɴɲŋ", 'n'},
-    {U"ОоΟοօՕꓳᴏøØɵ", 'o'},    {U"РрΡρᏢꓑᴘƥ", 'p'},
-    {U"ԚԛզɊɋ", 'q'},          {U"Ꭱᖇꓣʀɾɽ", 'r'},
-    {U"ЅѕՏꓢꜱʂ", 's'},         {U"ТтΤτᎢꓔᴛŧŦƭ", 't'},
-    {U"Υυսꓴᴜʊμ", 'u'},        {U"Ѵѵνꓦᴠʋ", 'v'},
-    {U"ԜԝωᎳꓪᴡɯ", 'w'},        {U"ХхΧχꓫ", 'x'},
-    {U"УуҮүγꓬʏƴ", 'y'},       {U"ΖᏃꓜᴢƶƵʐ", 'z'},
-};
-
 class Folder {
  public:
-  explicit Folder(const std::vector<const char*>& dictionaries);
+  Folder(const std::vector<const char*>& dictionaries, const HanVariants& variants);
 
   // The code points that `c` becomes; empty when it vanishes.
   std::vector<char32_t> Fold(char32_t c) const;
@@ -70,6 +53,7 @@ class Folder {
 
  private:
   void AddConfusableLetters();
+  void AddLettersByName();
   void AddSimplified(const char* dictionary);
   void AddSimplifiedOfIcu();
   void AddPair(char32_t from, char32_t to);
@@ -104,20 +88,21 @@ std::vector<char32_t> Decode(const std::string& text) {
   return CodePoints(icu::UnicodeString::fromUTF8(text));
 }
 
-Folder::Folder(const std::vector<const char*>& dictionaries) {
+Folder::Folder(const std::vector<const char*>& dictionaries, const HanVariants& variants) {
   UErrorCode error = U_ZERO_ERROR;
   casefold_ = icu::Normalizer2::getNFKCCasefoldInstance(error);
   nfd_ = icu::Normalizer2::getNFDInstance(error);
   nfc_ = icu::Normalizer2::getNFCInstance(error);
   if (U_FAILURE(error)) Die("ICU has no normalisation data");
-  for (const LookAlike& entry : kLookAlikes) {
-    for (const char32_t* c = entry.from; *c != 0; ++c) {
-      look_alikes_.emplace(*c, static_cast<char32_t>(entry.to));
-    }
-  }
+  const auto add = [this](const LookAlike& entry) {
+    for (const char32_t* c = entry.from; *c != 0; ++c) look_alikes_.emplace(*c, entry.to);
+  };
+  std::ranges::for_each(kLookAlikes, add);
+  std::ranges::for_each(kMarkLetters, add);
   gb2312_.reset(ucnv_open("EUC-CN", &error));
   if (U_FAILURE(error)) Die("ICU has no converter for GB 2312");
   AddConfusableLetters();
+  AddLettersByName();
   for (char32_t i = 0; i < 26; ++i) {
     for (const char32_t base : {0x1F130U, 0x1F150U, 0x1F170U}) look_alikes_[base + i] = U'a' + i;
   }
@@ -126,6 +111,10 @@ Folder::Folder(const std::vector<const char*>& dictionaries) {
     ++dictionaries_read_;
   }
   AddSimplifiedOfIcu();
+  for (const auto& [from, to] : variants.Resolve([this](char32_t c) { return Fold(c); },
+                                                 [this](char32_t c) { return IsMainland(c); })) {
+    simplified_[from] = to;
+  }
 }
 
 // Letters of alphabets that share forms with Latin and that Unicode's list of confusable characters
@@ -139,11 +128,15 @@ void Folder::AddConfusableLetters() {
   };
   std::map<icu::UnicodeString, char32_t> letters;
   for (char32_t c = U'a'; c <= U'z'; ++c) letters.emplace(skeleton(static_cast<UChar32>(c)), c);
+  // Of capitals I is l to the list.
+  for (char32_t c = U'a'; c <= U'z'; ++c)
+    letters.emplace(skeleton(u_toupper(static_cast<UChar32>(c))), c);
   for (UChar32 c = 0x80; c < 0x10000; ++c) {
     const UScriptCode script = uscript_getScript(c, &error);
     if (!u_isalpha(c) ||
         (script != USCRIPT_LATIN && script != USCRIPT_CYRILLIC && script != USCRIPT_GREEK &&
-         script != USCRIPT_ARMENIAN && script != USCRIPT_CHEROKEE && script != USCRIPT_COPTIC)) {
+         script != USCRIPT_ARMENIAN && script != USCRIPT_CHEROKEE && script != USCRIPT_COPTIC &&
+         script != USCRIPT_LISU && script != USCRIPT_CANADIAN_ABORIGINAL)) {
       continue;
     }
     // A full-width I is an I, though I is confusable with l.
@@ -155,6 +148,40 @@ void Folder::AddConfusableLetters() {
   }
   if (U_FAILURE(error)) Die("ICU has no list of confusable characters");
   uspoof_close(checker);
+}
+
+// Letters that Unicode names by another: with a stroke, a hook or a descender (қ for к), and Latin
+// ones that are turned or of another cut.
+void Folder::AddLettersByName() {
+  constexpr std::string_view kCuts[] = {"TURNED ",   "REVERSED ",     "SIDEWAYS ", "BARRED ",
+                                        "DOTLESS ",  "SCRIPT ",       "INSULAR ",  "STRETCHED ",
+                                        "STRAIGHT ", "SMALL CAPITAL "};
+  for (UChar32 c = 0x80; c < 0x20000; ++c) {
+    char buffer[128];
+    UErrorCode error = U_ZERO_ERROR;
+    u_charName(c, U_UNICODE_CHAR_NAME, buffer, sizeof(buffer), &error);
+    std::string name = buffer;
+    if (U_FAILURE(error) || !u_isalpha(c) ||
+        !(name.starts_with("LATIN ") || name.starts_with("CYRILLIC "))) {
+      continue;
+    }
+    name = name.substr(0, name.find(" WITH "));
+    for (const std::string_view cut : kCuts) {
+      if (const size_t at = name.find(cut); at != std::string::npos) {
+        // LATIN LETTER SMALL CAPITAL R is no small letter, nor a capital.
+        name.replace(at, cut.size(), "");
+      }
+    }
+    if (name.starts_with("LATIN LETTER ")) name.replace(0, 13, "LATIN SMALL LETTER ");
+    error = U_ZERO_ERROR;
+    const UChar32 base = u_charFromName(U_UNICODE_CHAR_NAME, name.c_str(), &error);
+    if (U_FAILURE(error) || base == c) continue;
+    const std::vector<char32_t> folded = Fold(static_cast<char32_t>(base));
+    const std::vector<char32_t> own = Fold(static_cast<char32_t>(c));
+    if (folded.size() == 1 && folded[0] < 0x80 && own.size() == 1 && own[0] >= 0x80) {
+      look_alikes_.emplace(static_cast<char32_t>(c), folded[0]);
+    }
+  }
 }
 
 void Folder::AddSimplified(const char* dictionary) {
@@ -263,7 +290,7 @@ std::vector<char32_t> Folder::Step(char32_t c) const {
   for (const char32_t c_folded : CodePoints(folded)) {
     for (const char32_t part : Strip(c_folded)) {
       // The brackets and full stops of enclosed forms are drawing, not text.
-      if (IsEnclosed(c) && IsSeparator(part)) continue;
+      if (IsEnclosed(c) && part != c && IsSeparator(part)) continue;
       const auto simple = simplified_.find(part);
       result.push_back(simple == simplified_.end() ? part : simple->second);
     }
@@ -284,8 +311,18 @@ std::vector<char32_t> Folder::Fold(char32_t c) const {
   return current;
 }
 
-int Generate(const char* output, const std::vector<const char*>& dictionaries) {
-  const Folder folder(dictionaries);
+int Generate(const char* output, const std::vector<const char*>& inputs) {
+  HanVariants variants;
+  if (!variants.ReadUnihan(std::cin)) Die("standard input holds no variants of Unihan's");
+  std::vector<const char*> dictionaries;
+  for (const char* const input : inputs) {
+    if (!std::string_view(input).ends_with(".tsv")) {
+      dictionaries.push_back(input);
+    } else if (!variants.LeaveAlone(input)) {
+      Die("a table of parts cannot be read");
+    }
+  }
+  const Folder folder(dictionaries, variants);
   std::vector<uint32_t> expansions;
   std::map<std::vector<char32_t>, uint32_t> expansion_places;
   std::vector<std::vector<uint32_t>> pages;
@@ -346,7 +383,7 @@ int Generate(const char* output, const std::vector<const char*>& dictionaries) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: generate_fold OUTPUT DICTIONARY.ocd2...\n");
+    std::fprintf(stderr, "usage: generate_fold OUTPUT TABLE.tsv... DICTIONARY.ocd2...\n");
     return 2;
   }
   return weir::rules::Generate(argv[1], {argv + 2, argv + argc});

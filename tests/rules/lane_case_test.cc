@@ -84,7 +84,8 @@ TEST_P(LaneCases, FindWhatTheyShould) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, LaneCases, testing::Values("decoded.tsv", "digits.tsv", "leet.tsv"),
+INSTANTIATE_TEST_SUITE_P(Files, LaneCases,
+                         testing::Values("decoded.tsv", "digits.tsv", "fold.tsv", "leet.tsv"),
                          [](const auto& file) {
                            return file.param.substr(0, file.param.find('.'));
                          });

@@ -110,13 +110,13 @@ TEST(NumeralTableTest, AgreesWithNumericValues) {
 }
 
 // Simplified and traditional, narrow and wide forms are one number, so the lane may look up what
-// the fold lane left or what was written. Roman numerals and 🔟 are the
-// exceptions: the fold lane makes letters of the former and keeps the latter.
+// the fold lane left or what was written. Roman numerals, 🔟 and 〡 are the exceptions: the fold
+// lane makes letters of the first, keeps the second and takes the third for a stroke.
 TEST(NumeralTableTest, FoldingKeepsTheNumber) {
   for (char32_t c = 0; c < 0x110000; ++c) {
     const Numeral numeral = LookUpNumeral(c);
     if (numeral.kind == NumeralKind::kNothing || numeral.kind == NumeralKind::kSeparator) continue;
-    if ((c >= 0x2160 && c <= 0x217F) || c == 0x1F51F) continue;
+    if ((c >= 0x2160 && c <= 0x217F) || c == 0x1F51F || c == 0x3021) continue;
     const FoldEntry fold = LookUpFold(c);
     std::u32string folded(1, c);
     if (fold.kind() == FoldEntry::Kind::kNothing) continue;
@@ -135,11 +135,13 @@ TEST(NumeralTableTest, FoldingKeepsTheNumber) {
 }
 
 // What looks like a separator must not be a letter or a number: a number's neighbours end it.
+// Letters that are drawn as a mark (丶) are none to the fold lane either.
 TEST(NumeralTableTest, SeparatorsAreNoLetters) {
   for (char32_t c = 0; c < 0x110000; ++c) {
     if (LookUpNumeral(c).kind != NumeralKind::kSeparator) continue;
     const auto code_point = static_cast<UChar32>(c);
-    ASSERT_FALSE(u_isalpha(code_point) && u_charType(code_point) != U_MODIFIER_LETTER)
+    ASSERT_FALSE(u_isalpha(code_point) && u_charType(code_point) != U_MODIFIER_LETTER &&
+                 !LookUpFold(c).separator())
         << std::hex << static_cast<uint32_t>(c);
   }
 }
