@@ -15,8 +15,8 @@ constexpr std::array<DetectorRow, kDetectorCount> kDetectors = {{
     {"none", 0},
     {"cn-id-card", 18},
     {"cn-mobile", 11},
-    {"cn-landline", 12},
-    {"hk-macau-taiwan-phone", 12},
+    {"cn-landline", 13},
+    {"hk-macau-taiwan-phone", 13},
     {"bank-card", 19},
     {"cn-uscc", 18},
     {"cn-passport", 9},
@@ -249,6 +249,9 @@ bool Validate(Detector detector, std::string_view candidate) {
       return IsIdCard(candidate) || IsOldIdCard(candidate);
     case Detector::kCnMobile:
       return IsMobile(candidate);
+    case Detector::kCnLandline:
+      // 0830 20240101 is a time and a date.
+      return candidate.size() != 12 || candidate[0] != '0' || !IsDate(candidate.substr(4));
     case Detector::kBankCard:
       return IsBankCard(candidate);
     case Detector::kCnUscc:

@@ -8,8 +8,10 @@
 //                        of foreigners too; 15 digits of the old form: region, date and a word such
 //                        as 身份证 in front, since they have no check digit
 //   cn-mobile            11 digits beginning 13 to 19
-//   cn-landline          area code and number
-//   hk-macau-taiwan-phone  with 852, 853 or 886, and a word such as 电话 in front
+//   cn-landline          area code and number; where 86 takes the place of the 0, behind +, 00 or a
+//                        word such as 电话
+//   hk-macau-taiwan-phone  with 852, 853 or 886 behind +, 00 or a word such as 电话; 09 and eight
+//                        digits behind such a word
 //   bank-card            prefix and length of UnionPay, Visa, Mastercard, American Express or JCB,
 //                        check digit (Luhn)
 //   cn-uscc              unified social credit code: registration authority, region, check
@@ -20,11 +22,15 @@
 //   imei                 15 digits, Luhn, and a word such as 串号 in front
 //   cn-plate             province, letter, five characters or six of a new-energy car
 //   email                RFC 5321, without quoted local parts and address literals
-//   ip                   IPv4 and IPv6 as inet_pton() reads them; not loopback, masks, versions
+//   ip                   IPv4 and IPv6 as inet_pton() reads them; not loopback, masks, versions,
+//                        chapters
 //   mac-address          six pairs
 //   wechat-id, qq-number a word such as 微信 or 加Q right in front
 //   secret               keys with the marks of their makers, JSON web tokens, private keys in PEM,
 //                        and random text right behind a word such as token: or 密钥：
+//
+// A telephone number or card with 金额, ¥, 订单号, IMG_ or the like right in front is none, nor is
+// a mobile number with 元 or two decimals right behind.
 //
 // Digits may be Chinese, enclosed, full-width or of another script, and parted; letters may be
 // full-width or look-alikes. A candidate may touch Han characters (`\b` would not match there) but

@@ -26,11 +26,14 @@ enum class Context : uint8_t {
   kPhone,
   kDevice,
   kIpAddress,
-  kVersion,
+  kVersion,  // and no word of kIpAddress nearer
   // Right before it, with nothing between but such as 号, 是, 我的 and separators.
   kWechat,
   kQq,
   kSecret,
+  // The same, but between stands only what leads from a name to its value: 约, 为, a colon, quotes.
+  kOtherNumber,  // an amount, a count, the number of an order, a product or a picture
+  kProduct,      // has versions of four numbers
 };
 
 // Visible characters between the end of the word and the number.

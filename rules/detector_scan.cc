@@ -169,12 +169,14 @@ uint64_t DetectorScan::PassDigit(const OriginalText& text, uint64_t at,
   const size_t first = static_cast<size_t>(at - text.base);
   DetectorSet possible = detectors_;
   if (first > 0 && IsDigit(bytes[first - 1])) {
-    // Amid a number only a mobile number may begin, behind 0, 86 or 0086, and one of Hong Kong,
-    // Macau or Taiwan behind 00.
+    // Amid a number only a mobile number may begin, behind 0, 86 or 0086, and one with the code of
+    // a country behind 00.
     const char before = bytes[first - 1];
     const bool mobile = bytes[first] == '1' && (before == '0' || before == '6');
     if (!mobile && (bytes[first] != '8' || before != '0')) return at + 1;
-    possible &= DetectorBit(mobile ? Detector::kCnMobile : Detector::kHkMacauTaiwanPhone);
+    possible &=
+        mobile ? DetectorBit(Detector::kCnMobile)
+               : DetectorBit(Detector::kHkMacauTaiwanPhone) | DetectorBit(Detector::kCnLandline);
   } else {
     size_t end = first + 1;
     while (end < bytes.size() && end - first < kSecretMin && IsDigit(bytes[end])) ++end;

@@ -18,13 +18,20 @@ constexpr NumberForm kForms[] = {
     {kCnIdCard, "N################X", kAnyhow, "", Context::kNone},
     {kCnIdCard, "N##############", kAsListed, "663 6333", Context::kIdCard},
     {kCnMobile, "1T#########", kAsListed, kMobileGroups, Context::kNone},
-    {kCnLandline, "010########", kAsListed, "38 344", Context::kNone},
-    {kCnLandline, "02D########", kAsListed, "38 344", Context::kNone},
-    {kCnLandline, "0T#########", kAsListed, "47 434", Context::kNone},
-    {kCnLandline, "0T##########", kAsListed, "48 444", Context::kNone},
+    // No number of a town begins with 0 or 9.
+    {kCnLandline, "010B#######", kAsListed, "38 344", Context::kNone},
+    {kCnLandline, "02DB#######", kAsListed, "38 344", Context::kNone},
+    {kCnLandline, "0T##B######", kAsListed, "47 434", Context::kNone},
+    {kCnLandline, "0T##B#######", kAsListed, "48 444", Context::kNone},
+    {kCnLandline, "8610B#######", kAsListed, "228 2244 2A", Context::kPhone},
+    {kCnLandline, "862DB#######", kAsListed, "228 2244 2A", Context::kPhone},
+    {kCnLandline, "86T##B######", kAsListed, "237 2334 2A", Context::kPhone},
+    {kCnLandline, "86T##B#######", kAsListed, "238 2344 2B", Context::kPhone},
     {kHkMacauTaiwanPhone, "852P#######", kAsListed, "38 344", Context::kPhone},
     {kHkMacauTaiwanPhone, "8536#######", kAsListed, "38 344", Context::kPhone},
-    {kHkMacauTaiwanPhone, "8869########", kAsListed, "39 3333 3324 345", Context::kPhone},
+    {kHkMacauTaiwanPhone, "8869########", kAsListed, "39 3333 336 3324 345", Context::kPhone},
+    {kHkMacauTaiwanPhone, "88609########", kAsListed, "3A 3433 346", Context::kPhone},
+    {kHkMacauTaiwanPhone, "09########", kAsListed, "433 46 244", Context::kPhone},
     {kBankCard, "62##############", kAsListedAlone, "4444 6A", Context::kNone},
     {kBankCard, "62###############", kAsListedAlone, "44441 6B", Context::kNone},
     {kBankCard, "62################", kAsListedAlone, "44442 6C", Context::kNone},
@@ -37,41 +44,26 @@ constexpr NumberForm kForms[] = {
     {kBankCard, "5F##############", kAsListedAlone, "4444", Context::kNone},
     {kBankCard, "2###############", kAsListedAlone, "4444", Context::kNone},
     {kBankCard, "35##############", kAsListedAlone, "4444", Context::kNone},
-    {kBankCard, "34#############", kAsListedAlone, "465", Context::kNone},
-    {kBankCard, "37#############", kAsListedAlone, "465", Context::kNone},
+    {kBankCard, "3V#############", kAsListedAlone, "465", Context::kNone},
     {kCnUscc, "AN######UUUUUUUUUU", kAsListedAlone, "44442 2691 666 8A", Context::kNone},
-    {kCnPassport, "g########", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "e########", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "G########", kAnyhow, "", Context::kPassport},
     {kCnPassport, "eL#######", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "14#######", kAsListed, "333", Context::kPassport},
-    {kCnPassport, "15#######", kAsListed, "333", Context::kPassport},
-    {kCnPassport, "d########", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "de#######", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "s########", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "se#######", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "p########", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "pe#######", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "h########", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "k########", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "Se#######", kAnyhow, "", Context::kPassport},
     {kCnPassport, "kj#######", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "ma#######", kAnyhow, "", Context::kPassport},
-    {kCnPassport, "mb#######", kAnyhow, "", Context::kPassport},
-    {kHkMacauPermit, "h########", kAnyhow, "", Context::kHkMacauPermit},
-    {kHkMacauPermit, "h##########", kAnyhow, "", Context::kHkMacauPermit},
-    {kHkMacauPermit, "m########", kAnyhow, "", Context::kHkMacauPermit},
-    {kHkMacauPermit, "m##########", kAnyhow, "", Context::kHkMacauPermit},
-    {kHkMacauPermit, "c########", kAnyhow, "", Context::kHkMacauPermit},
+    {kCnPassport, "mM#######", kAnyhow, "", Context::kPassport},
+    {kCnPassport, "1Q#######", kAsListed, "333", Context::kPassport},
+    {kHkMacauPermit, "H########", kAnyhow, "", Context::kHkMacauPermit},
+    {kHkMacauPermit, "H##########", kAnyhow, "", Context::kHkMacauPermit},
+    {kHkMacauPermit, "C########", kAnyhow, "", Context::kHkMacauPermit},
     {kHkMacauPermit, "cL#######", kAnyhow, "", Context::kHkMacauPermit},
-    {kHkMacauPermit, "w########", kAnyhow, "", Context::kHkMacauPermit},
     {kTaiwanPermit, "########", kAsListed, kEightGroups, Context::kTaiwanPermit},
     {kTaiwanPermit, "##########Z", kAsListed, "A1", Context::kTaiwanPermit},
-    {kTaiwanPermit, "l########", kAnyhow, "", Context::kTaiwanPermit},
-    {kTaiwanPermit, "t########", kAnyhow, "", Context::kTaiwanPermit},
+    {kTaiwanPermit, "W########", kAnyhow, "", Context::kTaiwanPermit},
     {kCnResidencePermit, "ZZZ############", kAnyhow, "", Context::kResidencePermit},
     {kCnMilitaryId, "######", kAsListed, "33", Context::kMilitaryId},
     {kCnMilitaryId, "#######", kAsListed, "34", Context::kMilitaryId},
     {kCnMilitaryId, "########", kAsListed, "44", Context::kMilitaryId},
-    {kImei, "###############", kAsListed, "2661", Context::kDevice},
+    {kImei, "###############", kAsListed, "2661 6261 861", Context::kDevice},
     {kQqNumber, "N####", kAsListed, "", Context::kQq},
     {kQqNumber, "N#####", kAsListed, "", Context::kQq},
     {kQqNumber, "N######", kAsListed, "", Context::kQq},
@@ -91,6 +83,8 @@ constexpr bool FitsPlace(char place, char c) {
       return digit;
     case 'N':
       return digit && c != '0';
+    case 'B':
+      return c >= '1' && c <= '8';
     case 'T':
       return digit && c >= '3';
     case 'D':
@@ -99,6 +93,10 @@ constexpr bool FitsPlace(char place, char c) {
       return c >= '1' && c <= '5';
     case 'P':
       return digit && c >= '4';
+    case 'Q':
+      return c == '4' || c == '5';
+    case 'V':
+      return c == '4' || c == '7';
     case 'X':
       return digit || c == 'x';
     case 'A':
@@ -109,6 +107,18 @@ constexpr bool FitsPlace(char place, char c) {
       return !digit;
     case 'U':
       return digit || (c != 'i' && c != 'o' && c != 's' && c != 'v' && c != 'z');
+    case 'G':
+      return c == 'd' || c == 'e' || c == 'g' || c == 'h' || c == 'k' || c == 'p' || c == 's';
+    case 'S':
+      return c == 'd' || c == 'p' || c == 's';
+    case 'M':
+      return c == 'a' || c == 'b';
+    case 'H':
+      return c == 'h' || c == 'm';
+    case 'C':
+      return c == 'c' || c == 'w';
+    case 'W':
+      return c == 'l' || c == 't';
     default:
       return place == c;
   }

@@ -25,9 +25,11 @@ struct NumberForm {
   };
 
   Detector detector;
-  // One character each: '#' a digit, 'N' 1 to 9, 'T' 3 to 9, 'D' 0 to 5 or 7 to 9, 'F' 1 to 5,
-  // 'P' 4 to 9, 'X' a digit or x, 'A' 1 to 9 or a, n, y, 'L' a letter but I and O, 'Z' any letter,
-  // 'U' a letter or digit of GB 32100; any other stands for itself.
+  // One character each: '#' a digit, 'N' 1 to 9, 'B' 1 to 8, 'T' 3 to 9, 'D' 0 to 5 or 7 to 9,
+  // 'F' 1 to 5, 'P' 4 to 9, 'Q' 4 or 5, 'V' 4 or 7, 'X' a digit or x, 'A' 1 to 9 or a, n, y,
+  // 'L' a letter but I and O, 'Z' any letter, 'U' a letter or digit of GB 32100; letters that begin
+  // documents: 'G' d, e, g, h, k, p or s, 'S' d, p or s, 'M' a or b, 'H' h or m, 'C' c or w,
+  // 'W' l or t; any other stands for itself.
   std::string_view pattern;
   Parting parting;
   // Sizes of groups, separated by spaces: "344 38". 'A' is 10, 'B' 11 and so on.

@@ -23,10 +23,19 @@ constexpr size_t kTouchingMax = 7;
 // Han characters behind a number that make it an amount, of the numbers that nothing else proves.
 constexpr std::u32string_view kMeasures = U"人元块万千百个条年月日版级天位名次分多余米岁度楼";
 
+// The same for a mobile number: letters that follow no telephone number in running text.
+constexpr std::u32string_view kSumMeasures = U"元块股吨";
+
+// ￥ folds to ¥.
+bool IsCurrency(const Glyph& glyph) {
+  return std::u32string_view(U"¥$€£").find(glyph.folded) != std::u32string_view::npos;
+}
+
 // Not initialised: a window of them is made for every place that is looked at.
 struct Element {
   char c;        // ASCII digit or small letter
   bool gap;      // parted from the element before
+  bool point;    // by one full stop
   bool exact;    // as the fold lane has it
   bool foreign;  // a numeral such as 一
   uint64_t start;
@@ -53,6 +62,7 @@ class Window {
   // Once At() gave null: whether that is because the text has not arrived, and what is known then.
   bool open() const { return open_; }
   bool trailing_gap() const { return gap_ > 0; }
+  bool trailing_point() const { return gap_ == 1 && point_; }
   // The character that ended the elements; 0 at the end of the text.
   char32_t ended_by() const { return ended_by_; }
 
@@ -82,7 +92,10 @@ class Window {
         Put(SmallLetter(glyph.ascii), glyph);
         return;
       }
-      if (glyph.MayPart() && ++gap_ <= kNumberGapMax) continue;
+      if (glyph.MayPart() && ++gap_ <= kNumberGapMax) {
+        point_ = glyph.folded == '.';
+        continue;
+      }
       ended_ = true;
       ended_by_ = gap_ > 0 ? 0 : glyph.folded;
       return;
@@ -93,8 +106,8 @@ class Window {
 
   void Put(char c, const Glyph& glyph) {
     // One character may bring two digits: there is room for one more than is asked for.
-    elements_[count_++] = {c,           gap_ > 0, glyph.exact, glyph.IsForeignDigit(),
-                           glyph.start, glyph.end};
+    elements_[count_++] = {
+        c, gap_ > 0, trailing_point(), glyph.exact, glyph.IsForeignDigit(), glyph.start, glyph.end};
     gap_ = 0;
   }
 
@@ -103,6 +116,7 @@ class Window {
   std::array<Element, kNumberWidthMax + 3> elements_;
   size_t count_ = 0;
   int gap_ = 0;
+  bool point_ = false;
   bool ended_ = false;
   bool open_ = false;
   char32_t ended_by_ = 0;
@@ -114,15 +128,22 @@ struct Front {
   bool touching_foreign = false;  // the nearest is a numeral such as 一
   bool digit_behind_gap = false;  // nothing touches, but a digit stands behind what may part digits
   bool fraction = false;          // 0.
+  bool plus = false;              // one that adds to nothing, as before the code of a country
+  bool currency = false;          // its sign, a blank between or not
 
   Front(const OriginalText& text, uint64_t at) {
     TextCursor cursor(text, at);
     Glyph glyph;
     int gap = 0;
     bool point = false;
+    bool blank = false;
     for (int read = 0; read < kLookBackCharacters && cursor.Previous(glyph); ++read) {
       if (glyph.vanishes) continue;
       const bool digit = glyph.IsDigit();
+      if (gap == 1) {
+        plus = plus && !digit && !glyph.IsLetter();
+        currency = currency || (blank && IsCurrency(glyph));
+      }
       if (gap > 0) {
         if (digit && !digit_behind_gap) {
           digit_behind_gap = true;
@@ -141,6 +162,9 @@ struct Front {
       if (!digit && !glyph.IsLetter()) {
         if (!touching.empty() || !glyph.MayPart()) return;
         point = glyph.ascii == '.';
+        plus = glyph.ascii == '+';
+        currency = IsCurrency(glyph);
+        blank = glyph.folded == ' ';
         gap = 1;
         continue;
       }
@@ -180,8 +204,10 @@ class Anchor {
   bool FrontIsFree(const NumberForm& form);
   bool GroupsFit(const NumberForm& form, size_t count, bool closed);
   bool HasContext(const NumberForm& form);
+  bool MeansOther(const NumberForm& form);
   bool CouldBecome(const NumberForm& form, size_t count);
   Fit FitBehind(const NumberForm& form);
+  Fit FitDecimals(size_t width);
   std::string Characters(size_t count) {
     std::string characters;
     for (size_t i = 0; i < count; ++i) characters.push_back(window_.At(i)->c);
@@ -213,7 +239,13 @@ class Anchor {
   std::optional<Front> front_;
   Context context_asked_ = Context::kNone;
   bool context_found_ = true;
+  std::optional<bool> means_other_;
 };
+
+// 852, 853, 886 and 86 in front of a number, which + or 00 may precede.
+bool BeginsWithCountry(const NumberForm& form) {
+  return form.context == Context::kPhone && form.pattern.front() == '8';
+}
 
 bool Anchor::FrontIsFree(const NumberForm& form) {
   const std::string& touching = front().touching;
@@ -223,7 +255,7 @@ bool Anchor::FrontIsFree(const NumberForm& form) {
   const char nearest = touching.back();
   if (nearest >= '0' && nearest <= '9') {
     if (digits_only && front().touching_foreign != window_.At(0)->foreign) return true;
-    if (form.detector == Detector::kHkMacauTaiwanPhone) return touching == "00";
+    if (BeginsWithCountry(form)) return touching == "00";
     return form.detector == Detector::kCnMobile &&
            (touching == "86" || touching == "0086" || touching == "0");
   }
@@ -264,11 +296,29 @@ bool Anchor::GroupsFit(const NumberForm& form, size_t count, bool closed) {
 
 bool Anchor::HasContext(const NumberForm& form) {
   if (form.context == Context::kNone || context_rule_ == ContextRule::kTakeForGranted) return true;
+  if (BeginsWithCountry(form) && (front().plus || !front().touching.empty())) return true;
   if (form.context != context_asked_) {
     context_asked_ = form.context;
     context_found_ = FindContext(text_, at_, form.context) != ContextFound::kNo;
   }
   return context_found_;
+}
+
+// Whether what stands right in front says that a telephone number or a card is none: an amount, the
+// number of an order.
+bool Anchor::MeansOther(const NumberForm& form) {
+  constexpr DetectorSet kDoubted =
+      DetectorBit(Detector::kCnMobile) | DetectorBit(Detector::kCnLandline) |
+      DetectorBit(Detector::kHkMacauTaiwanPhone) | DetectorBit(Detector::kBankCard);
+  if ((kDoubted & DetectorBit(form.detector)) == 0 ||
+      context_rule_ == ContextRule::kTakeForGranted) {
+    return false;
+  }
+  if (!means_other_.has_value()) {
+    means_other_ =
+        front().currency || FindContext(text_, at_, Context::kOtherNumber) != ContextFound::kNo;
+  }
+  return *means_other_;
 }
 
 bool Anchor::CouldBecome(const NumberForm& form, size_t count) {
@@ -282,14 +332,40 @@ Fit Anchor::FitBehind(const NumberForm& form) {
   const bool parted = StandsAlone(form, width);
   if (parted && front().digit_behind_gap) return Fit::kNo;
   const Element* const next = window_.At(width);
+  if (form.detector == Detector::kCnMobile && !IsParted(width) &&
+      (next != nullptr ? next->point : window_.open() && window_.trailing_point())) {
+    return FitDecimals(width);
+  }
   if (next != nullptr) {
     if (next->gap) return parted && next->IsDigit() ? Fit::kNo : Fit::kWhole;
     return next->IsDigit() && next->foreign != last.foreign ? Fit::kWhole : Fit::kNo;
   }
   if (window_.open()) return window_.trailing_gap() && !parted ? Fit::kWhole : Fit::kPartly;
-  const bool amount = form.detector == Detector::kQqNumber && window_.ended_by() != 0 &&
-                      kMeasures.find(window_.ended_by()) != std::u32string_view::npos;
+  const std::u32string_view measures = form.detector == Detector::kQqNumber ? kMeasures
+                                       : form.detector == Detector::kCnMobile && !IsParted(width)
+                                           ? kSumMeasures
+                                           : U"";
+  const bool amount =
+      window_.ended_by() != 0 && measures.find(window_.ended_by()) != std::u32string_view::npos;
   return amount ? Fit::kNo : Fit::kWhole;
+}
+
+// Behind a number stands a full stop: two digits and no third make an amount of it.
+Fit Anchor::FitDecimals(size_t width) {
+  const auto is_digit = [&](size_t i) {
+    const Element& element = *window_.At(i);
+    return element.IsDigit() && !element.foreign && (i == width || !element.gap);
+  };
+  if (window_.At(width - 1)->foreign) return Fit::kWhole;
+  for (size_t i = width; i < width + 3; ++i) {
+    if (window_.At(i) == nullptr) {
+      const bool more = window_.open() && (i == width || !window_.trailing_gap());
+      if (more) return Fit::kPartly;
+      return i == width + 2 ? Fit::kNo : Fit::kWhole;
+    }
+    if (!is_digit(i)) return i == width + 2 ? Fit::kNo : Fit::kWhole;
+  }
+  return Fit::kWhole;
 }
 
 FormSet Anchor::Follow(FormSet forms) {
@@ -310,7 +386,7 @@ Fit Anchor::TryForm(const NumberForm& form, DetectorMatch& match) {
   if (!FrontIsFree(form)) return Fit::kNo;
   if (const size_t count = window_.Count(width); count < width) {
     if (!CouldBecome(form, count) || !GroupsFit(form, count, window_.trailing_gap()) ||
-        !HasContext(form)) {
+        !HasContext(form) || MeansOther(form)) {
       return Fit::kNo;
     }
     // A number that is parted so and goes on in front is another one.
@@ -320,7 +396,7 @@ Fit Anchor::TryForm(const NumberForm& form, DetectorMatch& match) {
     return parted && front().digit_behind_gap ? Fit::kNo : Fit::kPartly;
   }
   if (!GroupsFit(form, width, true) || !Validate(form.detector, Characters(width)) ||
-      !HasContext(form)) {
+      !HasContext(form) || MeansOther(form)) {
     return Fit::kNo;
   }
   const Fit fit = FitBehind(form);

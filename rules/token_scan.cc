@@ -24,6 +24,11 @@ constexpr std::u32string_view kPlateEnds = U"挂学警港澳使领";
 constexpr std::u32string_view kBeforeNew = U"最更全革创刷重翻清焕";
 constexpr std::u32string_view kBeforeCloud = U"里为讯度翼动";
 
+// 11.2.0.4版 and 10.2.1.3节 are no addresses.
+constexpr std::u32string_view kVersionEnds = U"版节章条款";
+// 新A8 2024款 is a model.
+constexpr std::u32string_view kBehindYear = U"款年";
+
 // What pictures and styles have behind an @: logo@2x.png.
 constexpr std::string_view kFileEndings[] = {"png",  "jpg", "jpeg", "gif", "svg",
                                              "webp", "css", "js",   "ts"};
@@ -95,10 +100,20 @@ Fit FitMail(const OriginalText& text, uint64_t at, Span& span) {
   return domain.end() != 0 ? Fit::kWhole : Fit::kNo;
 }
 
+// Whether the word "ip" ends where `back` stands.
+bool FollowsIp(TokenReader back) {
+  TokenChar t;
+  for (const char expected : {'p', 'i'}) {
+    if (!back.Previous(t) || SmallLetter(t.c) != expected) return false;
+  }
+  return !back.Previous(t) || !(IsAlphanumeric(t.c) || t.c == '_');
+}
+
 // Whether an IPv4 address may begin at `at`: not amid a word, a number or a longer list of numbers.
 bool BeginsIpv4(const OriginalText& text, uint64_t at) {
   TokenReader back(text, at);
   TokenChar t;
+  if (FollowsIp(back)) return true;
   if (!back.Previous(t)) return true;
   if (IsAlphanumeric(t.c) || t.c == '_') return false;
   return t.c != '.' || !back.Previous(t) || !IsDigit(t.c);
@@ -113,8 +128,10 @@ Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span)
   size_t digits = 0;
   int octet = 0;
   const auto may_begin = [&] {
-    return BeginsIpv4(text, at) && (rule == ContextRule::kTakeForGranted ||
-                                    FindContext(text, at, Context::kVersion) == ContextFound::kNo);
+    return BeginsIpv4(text, at) &&
+           (rule == ContextRule::kTakeForGranted ||
+            (FindContext(text, at, Context::kVersion) == ContextFound::kNo &&
+             FindContext(text, at, Context::kProduct) == ContextFound::kNo));
   };
   // 3.2.1.4 is a chapter unless something says that it is an address.
   const auto may_be_chapter = [&] {
@@ -144,7 +161,9 @@ Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span)
     }
     address.push_back(t.c);
   }
-  if (dots < 3 || digits == 0 || IsLetter(t.c) || t.c == '_' || !may_begin() || may_be_chapter()) {
+  if (dots < 3 || digits == 0 || IsLetter(t.c) || t.c == '_' ||
+      kVersionEnds.find(t.folded) != std::u32string_view::npos || !may_begin() ||
+      may_be_chapter()) {
     return Fit::kNo;
   }
   if (t.c == '.') {
@@ -301,6 +320,14 @@ class Plate {
            (kind(serial_[5]) && digits(0) && IsDigit(serial_[4]));
   }
 
+  // Whether the last four digits, parted from the others, are the year of a model.
+  bool EndsInYear(const TokenChar& behind) const {
+    if (count_ != 5 || parted_at_ != 1) return false;
+    const std::string_view century(serial_.data() + 1, 2);
+    return (century == "19" || century == "20") &&
+           kBehindYear.find(behind.folded) != std::u32string_view::npos;
+  }
+
   // False while more text may change what is read. count_ 0: no plate.
   bool ReadSerial() {
     TokenChar t;
@@ -320,7 +347,11 @@ class Plate {
         last_free_ = true;
         return true;
       }
-      if (!IsAlphanumeric(t.c) || (count_ >= 5 && gap > 0)) break;
+      if (!IsAlphanumeric(t.c) || (count_ >= 5 && gap > 0)) {
+        if (gap == 0 && EndsInYear(t)) count_ = 0;
+        break;
+      }
+      if (gap > 0) parted_at_ = count_;
       if (!IsSerial(t.c) || (!letter && !IsLetter(t.c)) || count_ == 6) {
         count_ = 0;
         return true;
@@ -352,6 +383,7 @@ class Plate {
   std::array<char, 6> serial_{};
   size_t count_ = 0;
   size_t digits_ = 0;
+  size_t parted_at_ = 0;  // how many stand before the last parting
   uint64_t end_ = 0;
   bool last_free_ = false;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -16,13 +17,18 @@ namespace {
 
 // Names, addresses and keys are read as ASCII, with \x01 for every other character.
 
-const WordList kAddressWords = {U"ip",     U"地址", U"ipv4", U"host",
-                                U"server", U"dns",  U"ping", U"登录"};
-const WordList kVersionWords = {U"版本", U"version", U"ver",  U"固件",   U"firmware",
-                                U"升级", U"build",   U"驱动", U"release"};
-const WordList kWechatWords = {U"微信",   U"薇信", U"威信", U"徽信",   U"v信",  U"微x",
-                               U"加微",   U"加v",  U"加薇", U"vx",     U"wx",   U"wechat",
-                               U"weixin", U"微号", U"wxid", U"绿泡泡", U"溦信", U"嶶信"};
+const WordList kAddressWords = {U"ip",   U"地址", U"ipv4",   U"host", U"server", U"dns",
+                                U"ping", U"登录", U"服务器", U"主机", U"网关"};
+const WordList kVersionWords = {U"版本",     U"version", U"ver",   U"固件", U"内核",   U"kernel",
+                                U"firmware", U"升级",    U"build", U"驱动", U"driver", U"release"};
+const WordList kProductWords = {
+    U"linux",  U"android", U"ios",      U"harmonyos", U"鸿蒙",  U"miui",   U"chrome", U"firefox",
+    U"oracle", U"db2",     U"weblogic", U"websphere", U"nginx", U"apache", U"tomcat", U"jdk",
+    U"sdk",    U"bios",    U"uefi",     U"补丁",      U"patch", U"微码",   U"更新至", U"更新到",
+    U"v",      U"oid",     U"第",       U"章节",      U"附录",  U"条款",   U"section"};
+const WordList kWechatWords = {U"微信", U"薇信",   U"威信", U"徽信", U"v信",    U"微x",    U"加微",
+                               U"加v",  U"加薇",   U"vx",   U"wx",   U"wechat", U"weixin", U"微号",
+                               U"wxid", U"绿泡泡", U"溦信", U"嶶信", U"微信qq"};
 const WordList kSecretWords = {U"apikey",        U"accesskey",   U"secretkey",
                                U"secret",        U"accesstoken", U"authtoken",
                                U"token",         U"appsecret",   U"bearer",
@@ -63,7 +69,8 @@ size_t MailAt(const SeenText& characters, std::string_view text, size_t at) {
 
 size_t Ipv4At(const SeenText& characters, std::string_view text, size_t at, bool granted) {
   const char before = at > 0 ? text[at - 1] : '\x01';
-  if (IsAlphanumeric(before) || before == '_') return 0;
+  const bool touches_ip = Fully("(?s)(?i)(.*[^A-Za-z0-9_])?ip", text.substr(0, at));
+  if ((IsAlphanumeric(before) || before == '_') && !touches_ip) return 0;
   if (before == '.' && at > 1 && text[at - 2] >= '0' && text[at - 2] <= '9') return 0;
   for (size_t length = 7; length <= 15 && at + length <= text.size(); ++length) {
     const std::string address(text.substr(at, length));
@@ -74,9 +81,19 @@ size_t Ipv4At(const SeenText& characters, std::string_view text, size_t at, bool
     if (behind.size() > 1 && behind[0] == '.' && behind[1] >= '0' && behind[1] <= '9') continue;
     const int first = std::stoi(address);
     if (first == 0 || first == 127 || first >= 224) return 0;
+    // 11.2.0.4版 and 10.2.1.3节.
+    if (at + length < characters.size() &&
+        std::u32string_view(U"版节章条款").find(characters[at + length].glyph.folded) !=
+            std::u32string::npos) {
+      return 0;
+    }
     if (granted) return length;
-    const bool likely = Fully(".*\\d\\d.*", address) || HasWordNear(characters, at, kAddressWords);
-    return likely && !HasWordNear(characters, at, kVersionWords) ? length : 0;
+    const std::optional<size_t> address_word = NearestWord(characters, at, kAddressWords);
+    const std::optional<size_t> version_word = NearestWord(characters, at, kVersionWords);
+    const bool likely = Fully(".*\\d\\d.*", address) || address_word.has_value();
+    const bool version =
+        version_word.has_value() && (!address_word.has_value() || *address_word <= *version_word);
+    return likely && !version && !NameOfValueBefore(characters, at, kProductWords) ? length : 0;
   }
   return 0;
 }
@@ -298,6 +315,12 @@ size_t PlateAt(const SeenText& characters, std::string_view text, size_t at) {
     const auto digits =
         std::count_if(serial.begin(), serial.end(), [](char c) { return c >= '0' && c <= '9'; });
     if ((!ordinary && !new_energy) || digits < 2) continue;
+    // 新A8 2024款 is a model of that year.
+    if (Fully("P ?[a-z] ?[0-9a-z] (19|20)\\d\\d", plate) && at + length < text.size() &&
+        std::u32string_view(U"款年").find(characters[at + length].glyph.folded) !=
+            std::u32string::npos) {
+      continue;
+    }
     const bool goes_on = at + length < text.size() && IsAlphanumeric(text[at + length]);
     if (!goes_on || plate.back() == '*') longest = length;
   }

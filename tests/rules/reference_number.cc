@@ -113,15 +113,40 @@ const WordList& WordsNear(Detector detector) {
         U"军士证", U"义务兵证", U"军人保障卡"}},
       {Detector::kHkMacauTaiwanPhone,
        {U"电话", U"手机", U"联系", U"致电", U"拨打", U"热线", U"香港", U"澳门", U"台湾", U"tel",
-        U"phone", U"mobile", U"whatsapp", U"号码"}},
+        U"fax", U"phone", U"mobile", U"whatsapp", U"号码", U"传真"}},
       {Detector::kImei, {U"imei", U"meid", U"串号", U"串码", U"设备号", U"设备识别码"}},
   };
   static const auto& none = *new const WordList;
   const auto found = words.find(detector);
   return found == words.end() ? none : found->second;
 }
-const WordList kQqWords = {U"qq",  U"扣扣", U"企鹅", U"加q",  U"扣q", U"我q",
-                           U"q号", U"球球", U"加扣", U"抠抠", U"蔻蔻"};
+const WordList kQqWords = {U"qq",   U"扣扣", U"企鹅", U"加q",  U"扣q", U"我q",   U"q号",
+                           U"球球", U"加扣", U"抠抠", U"蔻蔻", U"q群", U"qq微信"};
+// Names of values that are no telephone number and no card.
+const WordList kOtherWords = {U"金额",      U"合计",          U"总计",       U"总额",
+                              U"共计",      U"营业收入",      U"总收入",     U"营收",
+                              U"利润",      U"市值",          U"总资产",     U"净资产",
+                              U"负债",      U"预算",          U"产值",       U"总投资",
+                              U"成交额",    U"销售额",        U"交易额",     U"发生额",
+                              U"人民币",    U"rmb",           U"cny",        U"usd",
+                              U"amount",    U"total",         U"播放量",     U"浏览量",
+                              U"阅读量",    U"访问量",        U"点击量",     U"下载量",
+                              U"点赞数",    U"点赞量",        U"粉丝数",     U"粉丝量",
+                              U"播放数",    U"播放次数",      U"观看次数",   U"总数",
+                              U"人口",      U"views",         U"viewcount",  U"playcount",
+                              U"followers", U"count",         U"大小",       U"字节数",
+                              U"size",      U"filesize",      U"bytes",      U"length",
+                              U"单号",      U"订单编号",      U"流水号",     U"交易号",
+                              U"发票号",    U"发票代码",      U"凭证号",     U"合同号",
+                              U"合同编号",  U"票号",          U"序列号",     U"批号",
+                              U"批次号",    U"条码",          U"条形码",     U"商品编码",
+                              U"货号",      U"时间戳",        U"timestamp",  U"isbn",
+                              U"issn",      U"orderid",       U"orderno",    U"ordernumber",
+                              U"tradeno",   U"transactionid", U"trackingno", U"trackingnumber",
+                              U"serialno",  U"serialnumber",  U"sn",         U"invoiceno",
+                              U"img",       U"dsc",           U"dscn",       U"dscf",
+                              U"mvimg",     U"vid",           U"pano",       U"screenshot",
+                              U"截图"};
 
 // --- Forms.
 
@@ -144,6 +169,8 @@ const std::vector<NumberKind>& NumberKinds() {
     const auto no_date = [](std::string_view text) {
       return !Fully("\\d{8}", text) || !IsDate(text);
     };
+    // 0830 20240101.
+    const auto no_time = [](std::string_view text) { return !IsDate(text.substr(4)); };
     const std::vector<std::string> eight = {"4 4", "3 5", "5 3", "2 2 2 2"};
     return std::vector<NumberKind>{
         {Detector::kCnIdCard, "[1-9]\\d{16}[\\dx]", {"*"}, false, IsIdCard},
@@ -151,11 +178,18 @@ const std::vector<NumberKind>& NumberKinds() {
         {Detector::kCnMobile,
          "1[3-9]\\d{9}",
          {"3 8", "7 4", "3 4 4", "3 3 5", "4 3 4", "3 2 2 4", "3 2 2 2 2"}},
-        {Detector::kCnLandline, "(010|02[0-57-9])\\d{8}", {"3 8", "3 4 4"}},
-        {Detector::kCnLandline, "0[3-9]\\d{2}\\d{7}", {"4 7", "4 3 4"}},
-        {Detector::kCnLandline, "0[3-9]\\d{2}\\d{8}", {"4 8", "4 4 4"}},
+        {Detector::kCnLandline, "(010|02[0-57-9])[1-8]\\d{7}", {"3 8", "3 4 4"}},
+        {Detector::kCnLandline, "0[3-9]\\d{2}[1-8]\\d{6}", {"4 7", "4 3 4"}},
+        {Detector::kCnLandline, "0[3-9]\\d{2}[1-8]\\d{7}", {"4 8", "4 4 4"}, false, no_time},
+        {Detector::kCnLandline, "86(10|2[0-57-9])[1-8]\\d{7}", {"2 2 8", "2 2 4 4", "2 10"}},
+        {Detector::kCnLandline, "86[3-9]\\d{2}[1-8]\\d{6}", {"2 3 7", "2 3 3 4", "2 10"}},
+        {Detector::kCnLandline, "86[3-9]\\d{2}[1-8]\\d{7}", {"2 3 8", "2 3 4 4", "2 11"}},
         {Detector::kHkMacauTaiwanPhone, "(852[4-9]|8536)\\d{7}", {"3 8", "3 4 4"}},
-        {Detector::kHkMacauTaiwanPhone, "8869\\d{8}", {"3 9", "3 3 3 3", "3 3 2 4", "3 4 5"}},
+        {Detector::kHkMacauTaiwanPhone,
+         "8869\\d{8}",
+         {"3 9", "3 3 3 3", "3 3 6", "3 3 2 4", "3 4 5"}},
+        {Detector::kHkMacauTaiwanPhone, "88609\\d{8}", {"3 10", "3 4 3 3", "3 4 6"}},
+        {Detector::kHkMacauTaiwanPhone, "09\\d{8}", {"4 3 3", "4 6", "2 4 4"}},
         {Detector::kBankCard, "\\d{15}", {"4 6 5"}, true, IsBankCard},
         {Detector::kBankCard, "(62|81)\\d{14}", {"4 4 4 4", "6 10"}, true, IsBankCard},
         {Detector::kBankCard, "(4|5|2|35)\\d+", {"4 4 4 4"}, true, IsBankCard},
@@ -179,7 +213,7 @@ const std::vector<NumberKind>& NumberKinds() {
         {Detector::kCnMilitaryId, "\\d{6}", {"3 3"}},
         {Detector::kCnMilitaryId, "\\d{7}", {"3 4"}},
         {Detector::kCnMilitaryId, "\\d{8}", {"4 4"}, false, no_date},
-        {Detector::kImei, "\\d{15}", {"2 6 6 1"}, false, PassesLuhn},
+        {Detector::kImei, "\\d{15}", {"2 6 6 1", "6 2 6 1", "8 6 1"}, false, PassesLuhn},
         {Detector::kQqNumber, "[1-9]\\d{4,6}", {}},
         {Detector::kQqNumber, "[1-9]\\d{7}", {"4 4"}},
         {Detector::kQqNumber, "[1-9]\\d{8}", {"3 3 3"}},
@@ -219,6 +253,47 @@ std::optional<size_t> PassGap(const SeenText& text, size_t at, int step, size_t&
   }
 }
 
+// 852, 853, 886 and 86.
+bool AwaitsCountry(const NumberKind& kind) {
+  const std::string& pattern = kind.form.expression->pattern();
+  return (kind.detector == Detector::kHkMacauTaiwanPhone ||
+          kind.detector == Detector::kCnLandline) &&
+         (pattern[0] == '8' || pattern[1] == '8');
+}
+
+// Whether + or 00 stands in front, which tell that the code of a country follows.
+bool CallsAbroad(const SeenText& text, size_t from) {
+  if (from > 0 && text[from - 1].glyph.ascii == '+') {
+    return from == 1 || OwnCharacters(text[from - 2].glyph).empty();
+  }
+  return from > 0 && text[from - 1].glyph.IsDigit();
+}
+
+// Whether the number is none: an amount, the number of an order.
+bool MeansOther(const NumberKind& kind, const SeenText& text, size_t from, size_t to,
+                const Written& written, bool granted) {
+  const Detector detector = kind.detector;
+  const bool mobile = detector == Detector::kCnMobile;
+  if (!mobile && detector != Detector::kCnLandline && detector != Detector::kHkMacauTaiwanPhone &&
+      detector != Detector::kBankCard) {
+    return false;
+  }
+  const auto stands = [&](size_t at, std::u32string_view set) {
+    return at < text.size() && set.find(text[at].glyph.folded) != std::u32string::npos;
+  };
+  const size_t blank = from > 0 && stands(from - 1, U" ") ? 1 : 0;
+  if (!granted && from > blank && stands(from - 1 - blank, U"¥$€£")) return true;
+  if (!granted && NameOfValueBefore(text, from, kOtherWords)) return true;
+  if (!mobile || written.parted()) return false;
+  if (stands(to, U"元块股吨")) return true;
+  // 13812345678.00
+  const auto digit = [&](size_t at) {
+    return at < text.size() && text[at].glyph.IsDigit() && !text[at].glyph.IsForeignDigit();
+  };
+  return !text[to - 1].glyph.IsForeignDigit() && stands(to, U".") && digit(to + 1) &&
+         digit(to + 2) && !digit(to + 3);
+}
+
 bool FrontIsFree(const NumberKind& kind, const SeenText& text, size_t from, bool digits_first,
                  bool has_context) {
   std::string touching;
@@ -236,7 +311,7 @@ bool FrontIsFree(const NumberKind& kind, const SeenText& text, size_t from, bool
   const Glyph& nearest = text[from - 1].glyph;
   if (nearest.IsDigit()) {
     if (digits_first && nearest.IsForeignDigit() != text[from].glyph.IsForeignDigit()) return true;
-    if (kind.detector == Detector::kHkMacauTaiwanPhone) return touching == "00";
+    if (AwaitsCountry(kind)) return touching == "00";
     return kind.detector == Detector::kCnMobile &&
            (touching == "86" || touching == "0086" || touching == "0");
   }
@@ -257,7 +332,12 @@ bool NumberFits(const NumberKind& kind, const SeenText& text, size_t from, size_
   const re2::StringPiece characters(written.characters.data(), written.characters.size());
   if (!RE2::FullMatch(characters, *kind.form.expression)) return false;
   // A whole ID card proves itself.
-  const WordList& near = WordsNear(characters.size() == 18 ? Detector::kNone : kind.detector);
+  const bool abroad = AwaitsCountry(kind) && CallsAbroad(text, from);
+  const bool proves_itself = characters.size() == 18 || abroad;
+  const bool landline = kind.detector == Detector::kCnLandline;
+  const Detector named =
+      landline && AwaitsCountry(kind) ? Detector::kHkMacauTaiwanPhone : kind.detector;
+  const WordList& near = WordsNear(proves_itself ? Detector::kNone : named);
   const bool qq = kind.detector == Detector::kQqNumber;
   const bool has_context = !near.empty() || qq;
   const bool digits_first = text[from].glyph.IsDigit();
@@ -267,6 +347,7 @@ bool NumberFits(const NumberKind& kind, const SeenText& text, size_t from, size_
   }
   if (!granted && !near.empty() && !HasWordNear(text, from, near)) return false;
   if (!granted && qq && WordRightBefore(text, from, kQqWords) == InFront::kNothing) return false;
+  if (MeansOther(kind, text, from, to, written, granted)) return false;
   const bool anyhow = !kind.groups.empty() && kind.groups.front() == "*";
   const bool lonely = (written.spaced() && !anyhow) || (kind.alone && written.parted());
   size_t beside = 0;

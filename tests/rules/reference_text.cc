@@ -68,10 +68,37 @@ SeenText SeenTextOf(std::string_view text) {
   return characters;
 }
 
-bool HasWordNear(const SeenText& text, size_t at, const WordList& words) {
+std::optional<size_t> NearestWord(const SeenText& text, size_t at, const WordList& words) {
   for (size_t last = at; last-- > 0 && at - last - 1 <= 20;) {
     size_t first = 0;
-    if (!text[last].glyph.separator && WordEndsAt(text, last, at, words, first)) return true;
+    if (!text[last].glyph.separator && WordEndsAt(text, last, at, words, first)) return last;
+  }
+  return std::nullopt;
+}
+
+bool HasWordNear(const SeenText& text, size_t at, const WordList& words) {
+  return NearestWord(text, at, words).has_value();
+}
+
+bool NameOfValueBefore(const SeenText& text, size_t at, const WordList& words) {
+  size_t here = at;  // what stands before is looked at
+  for (int fillers = 0; fillers <= 3; ++fillers) {
+    int between = 0;
+    for (; here > 0 && text[here - 1].glyph.separator; --here, ++between) {
+      const char32_t c = text[here - 1].glyph.folded;
+      if (std::u32string_view(U" \t:=\"'#()[]<>_-/*“”‘’【】「」¥$€£").find(c) ==
+          std::u32string::npos) {
+        return false;
+      }
+    }
+    if (here == 0 || between > 6) return false;
+    size_t first = 0;
+    if (WordEndsAt(text, here - 1, at, words, first)) return true;
+    if (std::u32string_view(U"号码数量额为是约达共近超有").find(text[here - 1].glyph.folded) ==
+        std::u32string::npos) {
+      return false;
+    }
+    --here;
   }
   return false;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,14 @@ bool HasWordNear(const SeenText& text, size_t at, const WordList& words);
 // between says that a value follows (a colon, 号, id).
 enum class InFront { kNothing, kWord, kLabel };
 InFront WordRightBefore(const SeenText& text, size_t at, const WordList& words);
+
+// Whether one of the words stands right before the character at `at`, nothing between but what
+// leads from a name to its value: blanks, brackets, quotes, a colon, at most three of 号, 是, 约
+// ...
+bool NameOfValueBefore(const SeenText& text, size_t at, const WordList& words);
+
+// The place of the nearest of the words that end at most 20 characters before the one at `at`.
+std::optional<size_t> NearestWord(const SeenText& text, size_t at, const WordList& words);
 
 // 'A' to 'Z' as small letters.
 char LowerAscii(char c);
