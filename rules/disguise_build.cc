@@ -268,10 +268,10 @@ void DisguiseIndex::NotePrefixes(const Form& form) {
 }
 
 void DisguiseIndex::BuildFirsts() {
-  neighbours_.Resize(forms_.prefix_count() + 2 * forms_.literal_count(), 16, 20);
+  neighbours_.Resize(forms_.prefix_count() + 2 * forms_.literal_count(), 16, 23);
   const auto collapsed = static_cast<size_t>(
       std::ranges::count_if(form_collapsed_, [](uint8_t of_form) { return of_form != 0; }));
-  collapsed_neighbours_.Resize(6 * collapsed, 16, 20);
+  collapsed_neighbours_.Resize(6 * collapsed, 16, 23);
   symbol_firsts_.resize(kTabled);
   for (uint32_t form = 0; form < forms_.literal_count(); ++form) {
     const std::string_view symbols = forms_.literal(form);

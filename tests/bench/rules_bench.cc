@@ -164,7 +164,8 @@ BENCHMARK(BM_Scan)
     ->Args({100000, kDefaultLanes})
     ->Args({10000, kDefaultLanes | LaneBit(Lane::kPinyin)})
     ->Args({10000, kDefaultLanes | LaneBit(Lane::kShape)})
-    ->Args({10000, kDisguiseLanes});
+    ->Args({10000, kDisguiseLanes})
+    ->Args({100000, kDisguiseLanes});
 
 // What a rule set costs to make and to keep.
 void BM_Compile(benchmark::State& state) {
@@ -231,7 +232,8 @@ BENCHMARK(BM_StreamChunk)
     ->Args({6, 10000, kDefaultLanes})
     ->Args({6, 100000, kDefaultLanes})
     ->Args({60, 10000, kDefaultLanes})
-    ->Args({6, 10000, kDisguiseLanes});
+    ->Args({6, 10000, kDisguiseLanes})
+    ->Args({6, 100000, kDisguiseLanes});
 
 void BM_Normalise(benchmark::State& state) {
   const auto lane = static_cast<Lane>(state.range(0));
