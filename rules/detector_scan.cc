@@ -39,12 +39,25 @@ constexpr std::array<AsciiClass, 128> kAsciiClasses = [] {
   return classes;
 }();
 
-// Bit c: c has three bytes, folds to itself and begins nothing: no number and no plate.
+// The detectors of which something may begin with this character outside ASCII.
+DetectorSet MayBeginWith(const Glyph& glyph) {
+  if (glyph.vanishes) return 0;
+  DetectorSet possible = 0;
+  if (glyph.IsDigit()) possible = ~kTokenDetectors;
+  if (glyph.IsLetter() || IsDigit(glyph.ascii)) possible = ~DetectorSet{0};
+  if (glyph.ascii == '_') possible = DetectorBit(Detector::kEmail);
+  if (glyph.ascii == '-') possible = DetectorBit(Detector::kSecret);
+  if (IsPlateProvince(glyph.folded)) possible |= DetectorBit(Detector::kCnPlate);
+  return possible;
+}
+
+// Bit c: c has three bytes and begins nothing.
 const uint64_t* PassBits() {
   static const auto kBits = [] {
     auto bits = std::make_unique<std::array<uint64_t, 0x10000 / 64>>();
     for (uint32_t c = 0x800; c < 0x10000; ++c) {
-      if (IsPlain(c) && LookUpNumeral(c).kind != NumeralKind::kDigits && !IsPlateProvince(c)) {
+      const bool surrogate = c >= 0xD800 && c < 0xE000;
+      if (!surrogate && MayBeginWith(MakeGlyph(c)) == 0) {
         (*bits)[c / 64] |= uint64_t{1} << (c % 64);
       }
     }
@@ -192,16 +205,7 @@ uint64_t DetectorScan::PassDigit(const OriginalText& text, uint64_t at,
 uint64_t DetectorScan::PassCharacter(const OriginalText& text, uint64_t at,
                                      std::vector<DetectorMatch>& matches) {
   const Decoded decoded = DecodeAt(text.bytes, static_cast<size_t>(at - text.base));
-  const Glyph glyph = MakeGlyph(decoded.c);
-  if (!glyph.vanishes) {
-    DetectorSet possible = 0;
-    if (glyph.IsDigit()) possible |= ~kTokenDetectors;
-    if (glyph.IsLetter() || IsDigit(glyph.ascii)) possible = ~DetectorSet{0};
-    if (glyph.ascii == '_') possible = DetectorBit(Detector::kEmail);
-    if (glyph.ascii == '-') possible = DetectorBit(Detector::kSecret);
-    if (IsPlateProvince(glyph.folded)) possible |= DetectorBit(Detector::kCnPlate);
-    Look(text, at, detectors_ & possible, matches);
-  }
+  Look(text, at, detectors_ & MayBeginWith(MakeGlyph(decoded.c)), matches);
   return at + decoded.length;
 }
 

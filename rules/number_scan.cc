@@ -24,7 +24,7 @@ constexpr size_t kTouchingMax = 7;
 constexpr std::u32string_view kMeasures = U"人元块万千百个条年月日版级天位名次分多余米岁度楼";
 
 // The same for a mobile number: letters that follow no telephone number in running text.
-constexpr std::u32string_view kSumMeasures = U"元块股吨";
+constexpr std::u32string_view kSumMeasures = U"元块股吨字";
 
 // ￥ folds to ¥.
 bool IsCurrency(const Glyph& glyph) {
@@ -33,11 +33,11 @@ bool IsCurrency(const Glyph& glyph) {
 
 // Not initialised: a window of them is made for every place that is looked at.
 struct Element {
-  char c;        // ASCII digit or small letter
-  bool gap;      // parted from the element before
-  bool point;    // by one full stop
-  bool exact;    // as the fold lane has it
-  bool foreign;  // a numeral such as 一
+  char c;      // ASCII digit or small letter
+  bool gap;    // parted from the element before
+  bool point;  // by one full stop
+  bool exact;  // as the fold lane has it
+  Glyph::Script script;
   uint64_t start;
   uint64_t end;
 
@@ -73,7 +73,7 @@ class Window {
       Lane own = element.exact ? Lane::kExact : Lane::kFold;
       if (i > 0 && element.start > elements_[i - 1].end) own = Lane::kFold;
       if (i > 0 && element.gap) own = Lane::kSkeleton;
-      if (element.foreign) own = Lane::kDigits;
+      if (element.script == Glyph::Script::kForeign) own = Lane::kDigits;
       lane = std::max(lane, own);
     }
     return lane;
@@ -106,8 +106,8 @@ class Window {
 
   void Put(char c, const Glyph& glyph) {
     // One character may bring two digits: there is room for one more than is asked for.
-    elements_[count_++] = {
-        c, gap_ > 0, trailing_point(), glyph.exact, glyph.IsForeignDigit(), glyph.start, glyph.end};
+    elements_[count_++] = {c,           gap_ > 0, trailing_point(), glyph.exact, glyph.script(),
+                           glyph.start, glyph.end};
     gap_ = 0;
   }
 
@@ -124,8 +124,8 @@ class Window {
 
 // What stands in front of a byte, as far as a number that begins there asks.
 struct Front {
-  std::string touching;           // digits and small letters, the nearest last
-  bool touching_foreign = false;  // the nearest is a numeral such as 一
+  std::string touching;  // digits and small letters, the nearest last
+  Glyph::Script touching_script = Glyph::Script::kPlain;  // of the nearest
   bool digit_behind_gap = false;  // nothing touches, but a digit stands behind what may part digits
   bool fraction = false;          // 0.
   bool plus = false;              // one that adds to nothing, as before the code of a country
@@ -168,7 +168,7 @@ struct Front {
         gap = 1;
         continue;
       }
-      if (touching.empty()) touching_foreign = glyph.IsForeignDigit();
+      if (touching.empty()) touching_script = glyph.script();
       const std::string_view digits = glyph.numeral.digits();
       if (digit) {
         touching.insert(0, digits);
@@ -254,7 +254,7 @@ bool Anchor::FrontIsFree(const NumberForm& form) {
   if (touching.empty()) return true;
   const char nearest = touching.back();
   if (nearest >= '0' && nearest <= '9') {
-    if (digits_only && front().touching_foreign != window_.At(0)->foreign) return true;
+    if (digits_only && front().touching_script != window_.At(0)->script) return true;
     if (BeginsWithCountry(form)) return touching == "00";
     return form.detector == Detector::kCnMobile &&
            (touching == "86" || touching == "0086" || touching == "0");
@@ -338,7 +338,7 @@ Fit Anchor::FitBehind(const NumberForm& form) {
   }
   if (next != nullptr) {
     if (next->gap) return parted && next->IsDigit() ? Fit::kNo : Fit::kWhole;
-    return next->IsDigit() && next->foreign != last.foreign ? Fit::kWhole : Fit::kNo;
+    return next->IsDigit() && next->script != last.script ? Fit::kWhole : Fit::kNo;
   }
   if (window_.open()) return window_.trailing_gap() && !parted ? Fit::kWhole : Fit::kPartly;
   const std::u32string_view measures = form.detector == Detector::kQqNumber ? kMeasures
@@ -354,9 +354,10 @@ Fit Anchor::FitBehind(const NumberForm& form) {
 Fit Anchor::FitDecimals(size_t width) {
   const auto is_digit = [&](size_t i) {
     const Element& element = *window_.At(i);
-    return element.IsDigit() && !element.foreign && (i == width || !element.gap);
+    return element.IsDigit() && element.script == Glyph::Script::kPlain &&
+           (i == width || !element.gap);
   };
-  if (window_.At(width - 1)->foreign) return Fit::kWhole;
+  if (window_.At(width - 1)->script != Glyph::Script::kPlain) return Fit::kWhole;
   for (size_t i = width; i < width + 3; ++i) {
     if (window_.At(i) == nullptr) {
       const bool more = window_.open() && (i == width || !window_.trailing_gap());

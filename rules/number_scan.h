@@ -3,9 +3,10 @@
 // A number is a sequence of digits and letters that may be parted by up to kNumberGapMax spaces,
 // dashes, dots and the like in a row, never by commas, enumeration marks or line ends, which part
 // the entries of lists. numeral_table.h says what is a digit. It may touch Han characters, but no
-// further digit of its script (a number in ASCII digits may touch 一, and one in Chinese 1) and no
-// letter but those of a label in front: tel13812345678. A parted number must be parted in one of
-// the ways in which people write its kind, or after every digit: 1500 2000 300 is a list of prices.
+// further digit of its script (a number in ASCII digits may touch 一 or ①, and one in Chinese 1)
+// and no letter but those of a label in front: tel13812345678. A parted number must be parted in
+// one of the ways in which people write its kind, or after every digit: 1500 2000 300 is a list of
+// prices.
 //
 // Whether a number begins at a byte depends on at most kLookBackCharacters before it and on what
 // follows until that decides; more text never changes a decision. That is what makes streams find

@@ -19,7 +19,8 @@ struct Glyph {
   char ascii = 0;         // the same, 0 if not ASCII; ASCII and full-width letters keep their case
   bool vanishes = false;  // cannot be seen: parts nothing and is nothing
   bool separator = false;
-  bool exact = false;  // the fold lane has it as it is written, but for its case
+  bool exact = false;    // the fold lane has it as it is written, but for its case
+  bool circled = false;  // ⓪ to ⑨, which fold to the digit
   Numeral numeral;
   uint64_t start = 0;
   uint64_t end = 0;
@@ -32,6 +33,12 @@ struct Glyph {
   }
   // A numeral that the fold lane does not make an ASCII digit: 一, 壹, Ⅳ, ⑬.
   bool IsForeignDigit() const { return IsDigit() && (ascii < '0' || ascii > '9'); }
+  // Which digits may touch it without being part of the same number: 1 stands beside 一 and beside
+  // ①, the marks of lists.
+  enum class Script : uint8_t { kPlain, kCircled, kForeign };
+  Script script() const {
+    return IsForeignDigit() ? Script::kForeign : circled ? Script::kCircled : Script::kPlain;
+  }
 };
 
 constexpr char SmallLetter(char c) {
@@ -62,6 +69,7 @@ inline Glyph MakeGlyph(char32_t c) {
   if (entry.kind() == FoldEntry::Kind::kOne) glyph.folded = entry.value();
   if (glyph.folded < 0x80) glyph.ascii = static_cast<char>(glyph.folded);
   if (c >= 0xFF21 && c <= 0xFF3A) glyph.ascii = static_cast<char>(c - 0xFEE0);
+  glyph.circled = c - 0x2460U < 9U || c == 0x24EA;
   glyph.exact = c < 0x80 || entry.kind() == FoldEntry::Kind::kSame;
   return glyph;
 }

@@ -33,6 +33,8 @@ constexpr std::u32string_view kBehindYear = U"款年";
 constexpr std::string_view kFileEndings[] = {"png",  "jpg", "jpeg", "gif", "svg",
                                              "webp", "css", "js",   "ts"};
 
+constexpr std::string_view kGit = "git";
+
 bool IsLocal(char c) {
   return IsAlphanumeric(c) || c == '.' || c == '_' || c == '%' || c == '+' || c == '-';
 }
@@ -86,12 +88,18 @@ class Domain {
 Fit FitMail(const OriginalText& text, uint64_t at, Span& span) {
   TokenReader reader(text, at);
   TokenChar t;
+  bool git = true;
   for (size_t local = 0;; ++local) {
     if (!reader.Next(t)) return BeginsLocal(text, at) ? Fit::kPartly : Fit::kNo;
-    if (t.c == '@' && local > 0) break;
+    if (t.c == '@' && local > 0) {
+      git = git && local == kGit.size();
+      break;
+    }
+    git = git && local < kGit.size() && t.c == kGit[local];
     if (!IsLocal(t.c) || local == kMailLocalMax) return Fit::kNo;
   }
-  if (!BeginsLocal(text, at)) return Fit::kNo;
+  // git@github.com:... is everybody's way to a repository.
+  if (git || !BeginsLocal(text, at)) return Fit::kNo;
   Domain domain;
   do {
     if (!reader.Next(t)) return Fit::kPartly;
@@ -161,7 +169,7 @@ Fit FitIpv4(const OriginalText& text, uint64_t at, ContextRule rule, Span& span)
     }
     address.push_back(t.c);
   }
-  if (dots < 3 || digits == 0 || IsLetter(t.c) || t.c == '_' ||
+  if (dots < 3 || digits == 0 || IsLetter(t.c) || t.c == '_' || (octet == 0 && t.c == '/') ||
       kVersionEnds.find(t.folded) != std::u32string_view::npos || !may_begin() ||
       may_be_chapter()) {
     return Fit::kNo;
@@ -273,6 +281,8 @@ Fit FitMac(const OriginalText& text, uint64_t at, Span& span) {
   TokenChar t;
   char separator = 0;
   bool letter = false;
+  char first = 0;
+  bool same = true;  // zeros, or each bit set
   for (int i = 0; i < 17; ++i) {
     if (!reader.Next(t)) return begins() ? Fit::kPartly : Fit::kNo;
     if (i % 3 == 2) {
@@ -282,8 +292,12 @@ Fit FitMac(const OriginalText& text, uint64_t at, Span& span) {
       return Fit::kNo;
     }
     letter = letter || IsLetter(t.c);
+    if (i == 0) first = SmallLetter(t.c);
+    same = same && (i % 3 == 2 || (SmallLetter(t.c) == first && (first == '0' || first == 'f')));
     span = {at, t.end};
   }
+  // Nobody's and everybody's.
+  if (same) return Fit::kNo;
   // Digits with dashes alone are as often a date.
   if ((!letter && separator == '-') || !begins()) return Fit::kNo;
   if (!reader.Next(t)) return Fit::kPartly;

@@ -18,14 +18,15 @@ namespace {
 // Names, addresses and keys are read as ASCII, with \x01 for every other character.
 
 const WordList kAddressWords = {U"ip",   U"地址", U"ipv4",   U"host", U"server", U"dns",
-                                U"ping", U"登录", U"服务器", U"主机", U"网关"};
-const WordList kVersionWords = {U"版本",     U"version", U"ver",   U"固件", U"内核",   U"kernel",
-                                U"firmware", U"升级",    U"build", U"驱动", U"driver", U"release"};
+                                U"ping", U"登录", U"服务器", U"主机", U"网关",   U"节点"};
+const WordList kVersionWords = {U"版本",     U"version", U"ver",  U"固件",   U"内核",   U"kernel",
+                                U"firmware", U"build",   U"驱动", U"driver", U"release"};
 const WordList kProductWords = {
-    U"linux",  U"android", U"ios",      U"harmonyos", U"鸿蒙",  U"miui",   U"chrome", U"firefox",
-    U"oracle", U"db2",     U"weblogic", U"websphere", U"nginx", U"apache", U"tomcat", U"jdk",
-    U"sdk",    U"bios",    U"uefi",     U"补丁",      U"patch", U"微码",   U"更新至", U"更新到",
-    U"v",      U"oid",     U"第",       U"章节",      U"附录",  U"条款",   U"section"};
+    U"linux",   U"android", U"ios",    U"harmonyos", U"鸿蒙",      U"miui",   U"chrome",
+    U"firefox", U"oracle",  U"db2",    U"weblogic",  U"websphere", U"nginx",  U"apache",
+    U"tomcat",  U"jdk",     U"sdk",    U"bios",      U"uefi",      U"补丁",   U"patch",
+    U"微码",    U"升级",    U"升级到", U"升级至",    U"升级包",    U"更新至", U"更新到",
+    U"v",       U"oid",     U"第",     U"章节",      U"附录",      U"条款",   U"section"};
 const WordList kWechatWords = {U"微信", U"薇信",   U"威信", U"徽信", U"v信",    U"微x",    U"加微",
                                U"加v",  U"加薇",   U"vx",   U"wx",   U"wechat", U"weixin", U"微号",
                                U"wxid", U"绿泡泡", U"溦信", U"嶶信", U"微信qq"};
@@ -64,6 +65,7 @@ size_t MailAt(const SeenText& characters, std::string_view text, size_t at) {
   if (length == 0) return 0;
   std::string ending;
   for (const char c : mail.substr(mail.rfind('.') + 1)) ending += LowerAscii(c);
+  if (mail.starts_with("git@")) return 0;
   return Fully("png|jpg|jpeg|gif|svg|webp|css|js|ts", ending) ? 0 : length;
 }
 
@@ -81,6 +83,8 @@ size_t Ipv4At(const SeenText& characters, std::string_view text, size_t at, bool
     if (behind.size() > 1 && behind[0] == '.' && behind[1] >= '0' && behind[1] <= '9') continue;
     const int first = std::stoi(address);
     if (first == 0 || first == 127 || first >= 224) return 0;
+    // 10.0.0.0/8 is a network.
+    if (address.ends_with(".0") && behind.starts_with('/')) return 0;
     // 11.2.0.4版 and 10.2.1.3节.
     if (at + length < characters.size() &&
         std::u32string_view(U"版节章条款").find(characters[at + length].glyph.folded) !=
@@ -131,6 +135,7 @@ size_t MacAt(std::string_view text, size_t at) {
   const std::string_view mac = text.substr(at, 17);
   if (!Fully("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(-[0-9A-Fa-f]{2}){5}", mac))
     return 0;
+  if (Fully("[0:-]+|[Ff:-]+", mac)) return 0;
   const char before = at > 0 ? text[at - 1] : '\x01';
   const char behind = at + 17 < text.size() ? text[at + 17] : '\x01';
   if (IsAlphanumeric(before)) return 0;

@@ -120,32 +120,111 @@ const WordList& WordsNear(Detector detector) {
   const auto found = words.find(detector);
   return found == words.end() ? none : found->second;
 }
-const WordList kQqWords = {U"qq",   U"扣扣", U"企鹅", U"加q",  U"扣q", U"我q",   U"q号",
-                           U"球球", U"加扣", U"抠抠", U"蔻蔻", U"q群", U"qq微信"};
+const WordList kQqWords = {U"qq",   U"扣扣", U"企鹅",   U"加q",      U"扣q",
+                           U"我q",  U"q号",  U"球球",   U"加扣",     U"抠抠",
+                           U"蔻蔻", U"q群",  U"qq微信", U"qq交流群", U"qq客服"};
 // Names of values that are no telephone number and no card.
-const WordList kOtherWords = {U"金额",      U"合计",          U"总计",       U"总额",
-                              U"共计",      U"营业收入",      U"总收入",     U"营收",
-                              U"利润",      U"市值",          U"总资产",     U"净资产",
-                              U"负债",      U"预算",          U"产值",       U"总投资",
-                              U"成交额",    U"销售额",        U"交易额",     U"发生额",
-                              U"人民币",    U"rmb",           U"cny",        U"usd",
-                              U"amount",    U"total",         U"播放量",     U"浏览量",
-                              U"阅读量",    U"访问量",        U"点击量",     U"下载量",
-                              U"点赞数",    U"点赞量",        U"粉丝数",     U"粉丝量",
-                              U"播放数",    U"播放次数",      U"观看次数",   U"总数",
-                              U"人口",      U"views",         U"viewcount",  U"playcount",
-                              U"followers", U"count",         U"大小",       U"字节数",
-                              U"size",      U"filesize",      U"bytes",      U"length",
-                              U"单号",      U"订单编号",      U"流水号",     U"交易号",
-                              U"发票号",    U"发票代码",      U"凭证号",     U"合同号",
-                              U"合同编号",  U"票号",          U"序列号",     U"批号",
-                              U"批次号",    U"条码",          U"条形码",     U"商品编码",
-                              U"货号",      U"时间戳",        U"timestamp",  U"isbn",
-                              U"issn",      U"orderid",       U"orderno",    U"ordernumber",
-                              U"tradeno",   U"transactionid", U"trackingno", U"trackingnumber",
-                              U"serialno",  U"serialnumber",  U"sn",         U"invoiceno",
-                              U"img",       U"dsc",           U"dscn",       U"dscf",
-                              U"mvimg",     U"vid",           U"pano",       U"screenshot",
+const WordList kOtherWords = {U"金额",
+                              U"合计",
+                              U"总计",
+                              U"总额",
+                              U"共计",
+                              U"营业收入",
+                              U"总收入",
+                              U"营收",
+                              U"利润",
+                              U"市值",
+                              U"总资产",
+                              U"净资产",
+                              U"负债",
+                              U"预算",
+                              U"产值",
+                              U"总投资",
+                              U"成交额",
+                              U"成交量",
+                              U"兑换码",
+                              U"激活码",
+                              U"卡密",
+                              U"会议id",
+                              U"会议号",
+                              U"meetingid",
+                              U"traceid",
+                              U"requestid",
+                              U"销售额",
+                              U"交易额",
+                              U"发生额",
+                              U"人民币",
+                              U"rmb",
+                              U"cny",
+                              U"usd",
+                              U"amount",
+                              U"total",
+                              U"播放量",
+                              U"浏览量",
+                              U"阅读量",
+                              U"访问量",
+                              U"点击量",
+                              U"下载量",
+                              U"点赞数",
+                              U"点赞量",
+                              U"粉丝数",
+                              U"粉丝量",
+                              U"播放数",
+                              U"播放次数",
+                              U"观看次数",
+                              U"总数",
+                              U"人口",
+                              U"views",
+                              U"viewcount",
+                              U"playcount",
+                              U"followers",
+                              U"count",
+                              U"大小",
+                              U"字节数",
+                              U"size",
+                              U"filesize",
+                              U"bytes",
+                              U"length",
+                              U"单号",
+                              U"订单编号",
+                              U"流水号",
+                              U"交易号",
+                              U"发票号",
+                              U"发票代码",
+                              U"凭证号",
+                              U"合同号",
+                              U"合同编号",
+                              U"票号",
+                              U"序列号",
+                              U"批号",
+                              U"批次号",
+                              U"条码",
+                              U"条形码",
+                              U"商品编码",
+                              U"货号",
+                              U"时间戳",
+                              U"timestamp",
+                              U"isbn",
+                              U"issn",
+                              U"orderid",
+                              U"orderno",
+                              U"ordernumber",
+                              U"tradeno",
+                              U"transactionid",
+                              U"trackingno",
+                              U"trackingnumber",
+                              U"serialno",
+                              U"serialnumber",
+                              U"sn",
+                              U"invoiceno",
+                              U"img",
+                              U"dsc",
+                              U"dscn",
+                              U"dscf",
+                              U"mvimg",
+                              U"vid",
+                              U"pano",
+                              U"screenshot",
                               U"截图"};
 
 // --- Forms.
@@ -285,13 +364,14 @@ bool MeansOther(const NumberKind& kind, const SeenText& text, size_t from, size_
   if (!granted && from > blank && stands(from - 1 - blank, U"¥$€£")) return true;
   if (!granted && NameOfValueBefore(text, from, kOtherWords)) return true;
   if (!mobile || written.parted()) return false;
-  if (stands(to, U"元块股吨")) return true;
+  if (stands(to, U"元块股吨字")) return true;
   // 13812345678.00
   const auto digit = [&](size_t at) {
-    return at < text.size() && text[at].glyph.IsDigit() && !text[at].glyph.IsForeignDigit();
+    return at < text.size() && text[at].glyph.IsDigit() &&
+           text[at].glyph.script() == Glyph::Script::kPlain;
   };
-  return !text[to - 1].glyph.IsForeignDigit() && stands(to, U".") && digit(to + 1) &&
-         digit(to + 2) && !digit(to + 3);
+  return text[to - 1].glyph.script() == Glyph::Script::kPlain && stands(to, U".") &&
+         digit(to + 1) && digit(to + 2) && !digit(to + 3);
 }
 
 bool FrontIsFree(const NumberKind& kind, const SeenText& text, size_t from, bool digits_first,
@@ -310,7 +390,7 @@ bool FrontIsFree(const NumberKind& kind, const SeenText& text, size_t from, bool
   }
   const Glyph& nearest = text[from - 1].glyph;
   if (nearest.IsDigit()) {
-    if (digits_first && nearest.IsForeignDigit() != text[from].glyph.IsForeignDigit()) return true;
+    if (digits_first && nearest.script() != text[from].glyph.script()) return true;
     if (AwaitsCountry(kind)) return touching == "00";
     return kind.detector == Detector::kCnMobile &&
            (touching == "86" || touching == "0086" || touching == "0");
@@ -359,7 +439,7 @@ bool NumberFits(const NumberKind& kind, const SeenText& text, size_t from, size_
   if (gap.has_value() && beside < text.size()) {
     const Glyph& next = text[beside].glyph;
     if (*gap > 0) return !(lonely && next.IsDigit());
-    return next.IsDigit() && next.IsForeignDigit() != text[to - 1].glyph.IsForeignDigit();
+    return next.IsDigit() && next.script() != text[to - 1].glyph.script();
   }
   // 100人 is an amount.
   return !(qq && to < text.size() &&
