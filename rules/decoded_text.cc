@@ -11,8 +11,8 @@
 #endif
 
 #include "rules/check.h"
+#include "rules/escape.h"
 #include "rules/lane_text.h"
-#include "rules/named_entities.h"
 
 // Every decision looks at a candidate's own bytes from its first one on and answers "yes", "no" or
 // "not yet"; "not yet" holds the candidate. So the cut of a stream can delay a decision and never
@@ -24,18 +24,19 @@ namespace {
 // Base64 needs as many letters in a row before it can decode to anything we accept.
 constexpr size_t kRunMin = 8;
 constexpr size_t kDecodedBytesMin = 8;
-constexpr size_t kEntityDigitsMax = 16;
+
+// A shorter line of base64 is not folded: what follows it is another text. Mail has 76 letters,
+// keys 64, and 60 is what uuencode's heirs write.
+constexpr size_t kFoldedLineMin = 60;
 
 enum class ByteClass : uint8_t { kPlain, kMark, kLetter };  // kLetter: of a base64 alphabet
 
 struct ByteTable {
   std::array<ByteClass, 256> classes{};
   std::array<int8_t, 256> values{};  // of base64; -1
-  std::array<int8_t, 256> hex{};     // -1
 
   constexpr ByteTable() {
     values.fill(-1);
-    hex.fill(-1);
     int8_t next = 0;
     const auto add = [&](char first, char last) {
       for (char c = first; c <= last; ++c) values[static_cast<uint8_t>(c)] = next++;
@@ -48,12 +49,7 @@ struct ByteTable {
     for (size_t i = 0; i < 256; ++i) {
       if (values[i] >= 0) classes[i] = ByteClass::kLetter;
     }
-    classes['%'] = classes['&'] = classes['\\'] = ByteClass::kMark;
-    for (int8_t i = 0; i < 10; ++i) hex[static_cast<size_t>('0' + i)] = i;
-    for (int8_t i = 0; i < 6; ++i) {
-      hex[static_cast<size_t>('a' + i)] = hex[static_cast<size_t>('A' + i)] =
-          static_cast<int8_t>(10 + i);
-    }
+    for (const char mark : kEscapeMarks) classes[static_cast<uint8_t>(mark)] = ByteClass::kMark;
   }
 };
 constexpr ByteTable kBytes;
@@ -64,9 +60,6 @@ ByteClass ClassOf(char c) {
 bool IsLetter(char c) {
   return ClassOf(c) == ByteClass::kLetter;
 }
-int HexValue(char c) {
-  return kBytes.hex[static_cast<uint8_t>(c)];
-}
 bool PartsRun(char c) {
   return c == '/' || c == '+' || c == '-' || c == '_';
 }
@@ -76,183 +69,9 @@ bool IsHan(char32_t c) {
          (c >= 0x20000 && c <= 0x3FFFF);
 }
 
-// What an escape may stand for.
-bool IsText(char32_t c) {
-  if (c < 0x20) return c == '\t' || c == '\n' || c == '\r';
-  if (c >= 0x7F && c < 0xA0) return false;
-  return c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF) && (c & 0xFFFEU) != 0xFFFEU;
-}
-
 // What base64 may stand for; narrower, because any letters decode to something.
 bool IsBase64Text(char32_t c) {
   return IsText(c) && (c < 0x7F || c >= 0x2000) && (c < 0xE000 || c > 0xF8FF) && c < 0xE0000;
-}
-
-enum class Answer : uint8_t { kNo, kYes, kNotYet };
-
-struct Candidate {
-  Answer answer = Answer::kNo;
-  char32_t c = 0;
-  size_t length = 0;  // source bytes
-};
-constexpr Candidate kNone{};
-constexpr Candidate kUndecided{.answer = Answer::kNotYet};
-
-Candidate Accept(char32_t c, size_t length) {
-  return IsText(c) ? Candidate{Answer::kYes, c, length} : kNone;
-}
-
-// The bytes of one UTF-8 character, asked for one at a time: `next(k)` gives byte k, kEnd when
-// there is none and kWait when it has not arrived. `bytes` receives how many the character has.
-constexpr int kEnd = -1;
-constexpr int kWait = -2;
-
-template <typename Next>
-Candidate ReadUtf8(const Next& next, size_t& bytes) {
-  const int first = next(0);
-  if (first < 0) return first == kWait ? kUndecided : kNone;
-  bytes = 1;
-  if (first < 0x80) return Accept(static_cast<char32_t>(first), 1);
-  if (first < 0xC2 || first > 0xF4) return kNone;
-  bytes = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-  auto c = static_cast<char32_t>(first & (0x7F >> bytes));
-  for (size_t k = 1; k < bytes; ++k) {
-    const int byte = next(k);
-    if (byte == kWait) return kUndecided;
-    if (byte == kEnd || (byte & 0xC0) != 0x80) return kNone;
-    c = (c << 6U) | static_cast<char32_t>(byte & 0x3F);
-    // The second byte shows overlong forms, surrogates and what lies beyond Unicode.
-    if (k == 1 && ((first == 0xE0 && byte < 0xA0) || (first == 0xED && byte >= 0xA0) ||
-                   (first == 0xF0 && byte < 0x90) || (first == 0xF4 && byte >= 0x90))) {
-      return kNone;
-    }
-  }
-  return Accept(c, bytes);
-}
-
-// Up to `max` hex digits of `view` from `at`. `count` receives how many there are; kWait when the
-// view ended before another byte than a digit was seen.
-int64_t ReadHex(std::string_view view, size_t at, size_t max, bool last, size_t& count) {
-  int64_t value = 0;
-  for (count = 0; count < max; ++count) {
-    if (at + count >= view.size()) return last ? value : kWait;
-    const int digit = HexValue(view[at + count]);
-    if (digit < 0) return value;
-    value = value * 16 + digit;
-  }
-  return value;
-}
-
-Candidate ReadFixedHex(std::string_view view, size_t at, size_t digits, bool last) {
-  size_t count = 0;
-  const int64_t value = ReadHex(view, at, digits, last, count);
-  if (value == kWait) return kUndecided;
-  if (count < digits) return kNone;
-  return {Answer::kYes, static_cast<char32_t>(value), at + digits};
-}
-
-// UTF-8 spelled as bytes that each follow `prefix` with two hex digits: %E8%B5%8C, \xe8\xb5\x8c.
-Candidate ReadBytes(std::string_view view, std::string_view prefix, bool last) {
-  const size_t stride = prefix.size() + 2;
-  const auto next = [&](size_t k) -> int {
-    const size_t at = k * stride;
-    for (size_t i = 0; i < prefix.size(); ++i) {
-      if (at + i >= view.size()) return last ? kEnd : kWait;
-      if (view[at + i] != prefix[i]) return kEnd;
-    }
-    const Candidate byte = ReadFixedHex(view, at + prefix.size(), 2, last);
-    if (byte.answer == Answer::kYes) return static_cast<int>(byte.c);
-    return byte.answer == Answer::kNotYet ? kWait : kEnd;
-  };
-  size_t bytes = 0;
-  Candidate read = ReadUtf8(next, bytes);
-  read.length = bytes * stride;
-  return read;
-}
-
-// \uD83D\uDE00 and %u8D4C: UTF-16 units behind a two-byte prefix.
-Candidate ReadUtf16(std::string_view view, std::string_view prefix, bool last) {
-  const Candidate high = ReadFixedHex(view, 2, 4, last);
-  if (high.answer != Answer::kYes) return high;
-  if (high.c < 0xD800 || high.c > 0xDBFF) return Accept(high.c, high.length);
-  const std::string_view rest = view.substr(high.length);
-  for (size_t i = 0; i < prefix.size(); ++i) {
-    if (i >= rest.size()) return last ? kNone : kUndecided;
-    if (rest[i] != prefix[i]) return kNone;
-  }
-  const Candidate low = ReadFixedHex(rest, 2, 4, last);
-  if (low.answer != Answer::kYes) return low;
-  if (low.c < 0xDC00 || low.c > 0xDFFF) return kNone;
-  return Accept(0x10000 + ((high.c - 0xD800) << 10U) + (low.c - 0xDC00), high.length + low.length);
-}
-
-Candidate ReadPercent(std::string_view view, bool last) {
-  if (view.size() < 2) return last ? kNone : kUndecided;
-  return view[1] == 'u' ? ReadUtf16(view, "%u", last) : ReadBytes(view, "%", last);
-}
-
-Candidate ReadBackslash(std::string_view view, bool last) {
-  if (view.size() < 2) return last ? kNone : kUndecided;
-  if (view[1] == 'x') return ReadBytes(view, "\\x", last);
-  if (view[1] == 'U') {
-    const Candidate wide = ReadFixedHex(view, 2, 8, last);
-    return wide.answer == Answer::kYes ? Accept(wide.c, wide.length) : wide;
-  }
-  if (view[1] != 'u') return kNone;
-  if (view.size() < 3) return last ? kNone : kUndecided;
-  if (view[2] != '{') return ReadUtf16(view, "\\u", last);
-  size_t count = 0;
-  const int64_t value = ReadHex(view, 3, 8, last, count);
-  if (value == kWait) return kUndecided;
-  if (3 + count >= view.size()) return last ? kNone : kUndecided;
-  if (count == 0 || view[3 + count] != '}') return kNone;
-  return Accept(static_cast<char32_t>(value), count + 4);
-}
-
-Candidate ReadNamedEntity(std::string_view view, bool last) {
-  view.remove_prefix(1);
-  bool goes_on = false;
-  for (const auto& [name, c] : kNamedEntities) {
-    if (view.size() <= name.size()) {
-      goes_on = goes_on || name.starts_with(view);
-    } else if (view.starts_with(name) && view[name.size()] == ';') {
-      return Accept(c, name.size() + 2);
-    }
-  }
-  return goes_on && !last ? kUndecided : kNone;
-}
-
-Candidate ReadEntity(std::string_view view, bool last) {
-  if (view.size() < 2) return last ? kNone : kUndecided;
-  if (view[1] != '#') return ReadNamedEntity(view, last);
-  if (view.size() < 3) return last ? kNone : kUndecided;
-  const bool hex = view[2] == 'x' || view[2] == 'X';
-  const size_t digits_at = hex ? 3 : 2;
-  char32_t value = 0;
-  for (size_t i = digits_at;; ++i) {
-    if (i >= view.size()) {
-      if (!last) return kUndecided;
-      return i > digits_at ? Accept(value, i) : kNone;
-    }
-    const int digit = HexValue(view[i]);
-    if (digit < 0 || (!hex && digit > 9)) {
-      if (i == digits_at) return kNone;
-      return Accept(value, view[i] == ';' ? i + 1 : i);
-    }
-    if (i - digits_at == kEntityDigitsMax) return kNone;
-    value = std::min<char32_t>(value * (hex ? 16 : 10) + static_cast<char32_t>(digit), 0x110000);
-  }
-}
-
-Candidate ReadMark(std::string_view view, bool last) {
-  switch (view[0]) {
-    case '%':
-      return ReadPercent(view, last);
-    case '&':
-      return ReadEntity(view, last);
-    default:
-      return ReadBackslash(view, last);
-  }
 }
 
 // Letters of a group of four that its first `bytes` bytes touch, and those they fill.
@@ -262,6 +81,9 @@ constexpr size_t LettersTouched(size_t bytes) {
 constexpr size_t LettersFilled(size_t bytes) {
   return 4 * bytes / 3;
 }
+
+// A character touches two groups of letters at most.
+constexpr size_t kLettersOfTwoGroups = 8;
 
 // Byte k of the base64 that starts at the beginning of `view`.
 int Base64Byte(std::string_view view, size_t k, bool last) {
@@ -281,7 +103,25 @@ Candidate ReadBase64(std::string_view view, size_t from, bool last) {
   size_t bytes = 0;
   const Candidate read =
       ReadUtf8([&](size_t k) { return Base64Byte(view, from + k, last); }, bytes);
-  return read.answer == Answer::kYes && !IsBase64Text(read.c) ? kNone : read;
+  return read.answer == Answer::kYes && !IsBase64Text(read.c) ? Candidate() : read;
+}
+
+// The end of a line that folds base64, amid the letters of one or two groups of four.
+struct LineBreak {
+  size_t at = 0;      // letters before it
+  size_t length = 0;  // 0: there is none
+};
+
+// The one behind the first `groups` groups of `view`, which stand behind `line` letters of their
+// line. It counts only between letters; where none has followed yet one may.
+LineBreak FindLineBreak(std::string_view view, size_t groups, size_t line) {
+  const size_t at = 4 * groups;
+  if (line + at < kFoldedLineMin || view.size() <= at) return {};
+  if (!std::all_of(view.begin(), view.begin() + static_cast<ptrdiff_t>(at), IsLetter)) return {};
+  const std::string_view rest = view.substr(at);
+  const size_t length = rest[0] == '\n' ? 1 : rest.starts_with("\r\n") || rest == "\r" ? 2 : 0;
+  if (length == 0 || (rest.size() > length && !IsLetter(rest[length]))) return {};
+  return {at, length};
 }
 
 // Whether a character whose first byte is `lead` may be base64's.
@@ -356,7 +196,9 @@ BlockMasks ClassifyBlock(const char* data) {
   for (size_t i = 0; i < 4; ++i) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(data + 16 * i));
     if (_mm_movemask_epi8(bytes) == 0xFFFF) continue;
-    masks.marks |= (Equals(bytes, '%') | Equals(bytes, '&') | Equals(bytes, '\\')) << (16 * i);
+    masks.marks |=
+        (Equals(bytes, '%') | Equals(bytes, '&') | Equals(bytes, '\\') | Equals(bytes, '='))
+        << (16 * i);
     const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
     masks.letters |= (InRange(lower, 'a', 'z') | InRange(bytes, '/', '9') | Equals(bytes, '+') |
                       Equals(bytes, '-') | Equals(bytes, '_'))
@@ -415,7 +257,11 @@ size_t FindEncoded(std::string_view text) {
   for (size_t at = 0;;) {
     at = FindCandidate(text, at);
     if (at == text.size()) return std::string_view::npos;
-    if (ClassOf(text[at]) == ByteClass::kMark) return at;
+    if (ClassOf(text[at]) == ByteClass::kMark) {
+      if (ReadEscape(text.substr(at), true).answer == Answer::kYes) return at;
+      ++at;
+      continue;
+    }
     size_t end = at;
     while (end < text.size() && IsLetter(text[end])) ++end;
     for (size_t start = at; start + kRunMin <= end; ++start) {
@@ -458,6 +304,10 @@ void DecodedText::Pass::EmitSame(std::string_view view, size_t from, size_t to, 
   text_end_ += to - from;
 }
 
+void DecodedText::Pass::EmitNothing(size_t from, size_t to, DecodedChunk& out) {
+  out.runs.push_back({text_end_, text_end_, position_ + from, position_ + to, false});
+}
+
 void DecodedText::Pass::EmitCharacter(char32_t c, uint64_t source_start, uint64_t source_end,
                                       DecodedChunk& out) {
   const size_t before = out.text.size();
@@ -485,9 +335,10 @@ size_t DecodedText::Pass::Consume(std::string_view view, bool last, DecodedChunk
       const Answer answer = IsBase64(view.substr(at), last);
       if (answer == Answer::kNotYet) return at;
       (answer == Answer::kYes ? in_base64_ : in_run_) = true;
+      line_letters_ = 0;
       continue;
     }
-    const Candidate read = ReadMark(view.substr(at), last);
+    const Candidate read = ReadEscape(view.substr(at), last);
     if (read.answer == Answer::kNotYet) return at;
     if (read.answer == Answer::kYes) {
       EmitCharacter(read.c, position_ + at, position_ + at + read.length, out);
@@ -512,6 +363,7 @@ size_t DecodedText::Pass::ConsumeRun(std::string_view view, size_t at, bool last
     EmitSame(view, from, at + 1, out);
     in_run_ = false;
     in_base64_ = answer == Answer::kYes;
+    line_letters_ = 0;
     return at + 1;
   }
   EmitSame(view, from, at, out);
@@ -525,14 +377,32 @@ size_t DecodedText::Pass::ConsumeBase64(std::string_view view, size_t at, bool l
                                         DecodedChunk& out) {
   for (;;) {
     const std::string_view rest = view.substr(at);
-    const Candidate read = ReadBase64(rest, group_done_, last);
+    // A character that begins with a group may begin behind the line's end, and any go on there.
+    LineBreak fold;
+    if (group_done_ == 0) fold = FindLineBreak(rest, 0, line_letters_);
+    if (fold.length == 0) fold = FindLineBreak(rest, 1, line_letters_);
+    std::string letters(rest.substr(0, fold.length == 0 ? kLettersOfTwoGroups : fold.at));
+    if (fold.length != 0 && rest.size() > fold.at + fold.length) {
+      letters += rest.substr(fold.at + fold.length, kLettersOfTwoGroups);
+    }
+    const Candidate read = ReadBase64(letters, group_done_, last);
     if (read.answer == Answer::kNotYet) return at;
     const size_t done = LettersTouched(group_done_);
+    if (read.answer == Answer::kYes && fold.length != 0 && fold.at == 0) {
+      EmitNothing(at, at + fold.length, out);
+      at += fold.length;
+      line_letters_ = 0;
+      continue;
+    }
     if (read.answer == Answer::kYes) {
       const size_t bytes = group_done_ + read.length;
+      const bool folded = fold.length != 0 && LettersTouched(bytes) > fold.at;
+      const size_t skipped = folded ? fold.length : 0;
       EmitCharacter(read.c, position_ + at + LettersFilled(group_done_),
-                    position_ + at + LettersTouched(bytes), out);
-      at += 4 * (bytes / 3);
+                    position_ + at + LettersTouched(bytes) + skipped, out);
+      const size_t groups = bytes / 3;
+      at += 4 * groups + skipped;
+      line_letters_ = (folded ? 0 : line_letters_) + 4 * groups - (folded ? fold.at : 0);
       group_done_ = static_cast<uint8_t>(bytes % 3);
       continue;
     }
@@ -540,10 +410,7 @@ size_t DecodedText::Pass::ConsumeBase64(std::string_view view, size_t at, bool l
     while (group_done_ != 0 && end < 4 && end < rest.size() && rest[end] == '=') ++end;
     // Padding may yet arrive.
     if (group_done_ != 0 && end == rest.size() && end < 4 && !last) return at;
-    if (end > done) {
-      out.runs.push_back(
-          {text_end_, text_end_, position_ + at + done, position_ + at + end, false});
-    }
+    if (end > done) EmitNothing(at + done, at + end, out);
     in_base64_ = false;
     group_done_ = 0;
     // Letters that did not decode are the rest of a plain run.

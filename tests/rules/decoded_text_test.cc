@@ -44,6 +44,9 @@ TEST(DecodedTextTest, Decodes) {
       {"%E8%B5%8C博", "赌博"},
       {"%e8%b5%8c%E5%8D%9A", "赌博"},
       {"%u8D4C%u535A", "赌博"},
+      {"%25E8%25B5%258C", "赌"},
+      {"%2525E8%2525B5%25258C", "赌"},
+      {"%252525E8%252525B5%2525258C", "赌"},
       {"q=%E8%B5%8C&x=1", "q=赌&x=1"},
       {"100%25", "100%"},
       {"赌&#21338;", "赌博"},
@@ -53,11 +56,17 @@ TEST(DecodedTextTest, Decodes) {
       {"赌&nbsp;博", "赌\u00A0博"},
       {"赌&middot;博", "赌·博"},
       {"赌&ZeroWidthSpace;&rarr;博", "赌\u200B→博"},
-      {"&ZeroWidthSpac;&nbsps;&;&", "&ZeroWidthSpac;&nbsps;&;&"},
+      {"&ZeroWidthSpac;&ensps;&;&amp", "&ZeroWidthSpac;&ensps;&;&"},
       {"a &amp; b &lt;c&gt;", "a & b <c>"},
+      {"赌&nbsp博 赌&shy博 &lt&amp", "赌\u00A0博 赌\u00AD博 <&"},
+      {"c&aacute;sin&omicron; c&aacutesino", "cásinο cásino"},
       {R"(\u8d4c\u535a)", "赌博"},
       {R"(\\u8d4c)", "\\赌"},
-      {R"(\u{8d4c}\U0000535a)", "赌博"},
+      {R"(\u{8d4c}\U0000535a\x{8D4C})", "赌博赌"},
+      {R"(\350\265\214博 \101\40)", "赌博 A\\40"},
+      {"=E8=B5=8C=e5=8d=9a", "赌博"},
+      {"=E8=\n=B5=8C=\r\n=E5=8D=9A", "赌博"},
+      {"=?UTF-8?Q?=E8=B5=8C?= =?UTF-8?B?6LWM5Y2a?=", "=?UTF-8?Q?赌?= =?UTF-8?B?赌博?="},
       {R"(\xe8\xb5\x8c博)", "赌博"},
       {R"(\x41)", "A"},
       {R"(\ud83d\ude00)", "😀"},
@@ -108,12 +117,15 @@ TEST(DecodedTextTest, LeavesPlainTextAlone) {
       "&#xD800;",
       "&#1114112;",
       "&unknown;",
-      "&amp",
+      "&am",
+      "a=41 b=c3 =\nc3 ===",
+      "=E8=B5 =E8=B5博 =E8=\n\n=B5=8C",
+      R"(C:\10 \400\200 \350\265)",
       "&#00000000000036172;",
       R"(\u8d4)",
       R"(\ud83d)",
       R"(\ud83d\ud83d)",
-      R"(\u{}\u{110000})",
+      R"(\u{}\u{110000}\x{}\x{g})",
       R"(\U00110000)",
       R"(\xe8\xb5)",
       R"(\n\t)",
@@ -156,6 +168,57 @@ TEST(DecodedTextTest, MapsBase64OutOfStepAndItsPadding) {
   EXPECT_EQ(chunk.runs, runs);
 }
 
+// `base64`, a line end behind every `columns` letters.
+std::string Folded(const std::string& base64, size_t columns, std::string_view line_end) {
+  std::string folded;
+  for (size_t at = 0; at < base64.size(); at += columns) {
+    if (at > 0) folded += line_end;
+    folded += base64.substr(at, columns);
+  }
+  return folded;
+}
+
+TEST(DecodedTextTest, Base64GoesOnInTheNextLine) {
+  // Characters that end with a line, that lie across its end with any number of bytes, and one of
+  // four bytes that begins with the last group.
+  std::string plain;
+  for (int i = 0; i < 30; ++i) plain += "在线赌博" + std::string(static_cast<size_t>(i % 4), 'x');
+  for (const std::string& text :
+       {plain, "x" + plain, "xy" + plain, std::string(54, 'x') + "🎲🎲" + plain}) {
+    for (const size_t columns : {60U, 64U, 76U}) {
+      for (const std::string_view line_end : {"\n", "\r\n"}) {
+        const std::string folded = Folded(Base64(text, false, true), columns, line_end);
+        EXPECT_EQ(DecodeAll(folded + "\n。").text, text + "\n。") << folded;
+      }
+    }
+  }
+}
+
+TEST(DecodedTextTest, ALineEndEndsBase64WhereNothingGoesOn) {
+  const std::string line = Base64("在线赌博在线赌博在线赌博在线赌博赌赌赌", false, true);
+  ASSERT_EQ(line.size(), 76U);
+  const std::string plain = "在线赌博在线赌博在线赌博在线赌博赌赌赌";
+  EXPECT_EQ(DecodeAll(line + "\nGood morning").text, plain + "\nGood morning");
+  EXPECT_EQ(DecodeAll(line + "\n\n" + line).text, plain + "\n\n" + plain);
+  EXPECT_EQ(DecodeAll(line + "\r" + line).text, plain + "\r" + plain);
+  // Too short to be folded: two texts.
+  const std::string folded = Folded(Base64("在线赌博在线赌博赌博", false, true), 16, "\n");
+  EXPECT_EQ(DecodeAll(folded).text, "在线赌博\n在线赌博\n赌博");
+}
+
+TEST(DecodedTextTest, MapsALineEndAmidBase64) {
+  const std::string line = Base64("在线赌博在线赌博在线赌博在线赌博赌赌赌", false, true);
+  const DecodedChunk chunk = DecodeAll(line + "\r\n" + line);
+  const std::vector<DecodedRun> around(chunk.runs.begin() + 18, chunk.runs.begin() + 21);
+  const std::vector<DecodedRun> expected = {
+      {54, 57, 72, 76, false}, {57, 57, 76, 78, false}, {57, 60, 78, 82, false}};
+  EXPECT_EQ(around, expected);
+  // A character across it has it among its bytes.
+  const DecodedChunk across =
+      DecodeAll(Folded(Base64("x" + std::string(54, 'y') + "赌赌", false, true), 76, "\n"));
+  EXPECT_EQ(across.runs[55], (DecodedRun{55, 58, 73, 79, false}));
+}
+
 // Text that is rich in what is encoded, nearly encoded and cut off.
 std::string RandomText(std::mt19937_64& random) {
   const std::string pieces[] = {
@@ -190,6 +253,18 @@ std::string RandomText(std::mt19937_64& random) {
       "\\xe8\\xb5\\x8c",
       "\\",
       "\\u{8d4c}",
+      "\\x{8d4c}",
+      "\\350\\265\\214",
+      "\\350",
+      "=E8=B5=8C",
+      "=E8=",
+      "=\r\n",
+      "\r",
+      "%25",
+      "%2525E8",
+      "&nbsp",
+      "5Zyo57q/6LWM5Zy65Zyo57q/6LWM5Zy65Zyo57q/6LWM5Zy65Zyo57q/6LWM5Zy65Zyo57q/6LWM",
+      "eOWcqOe6v+i1jOWcuuWcqOe6v+i1jOWcuuWcqOe6v+i1jOWcuuWcqOe6v+i1jOWcuuWcqOe6v+i1",
       "0",
       "international",
       "JTJGJUU4JUI1JThD",

@@ -63,9 +63,10 @@ std::vector<LaneCase> Cases() {
         {{"八", "8", "捌"}, {"八", "8"}, {"彩"}}}},
       {"decoded",
        with(Lane::kDecoded),
-       {{{"赌", Percent("赌"), "&#36172;", "&#x8d4c;", "\\u8d4c"},
-         {"场", Percent("场"), "&#22330;", "\\u573a"}},
-        {{"彩", Percent("彩")}, {"票", "&#31080;"}, {"网", "\\u7f51"}}}},
+       {{{"赌", Percent("赌"), "&#36172;", "&#x8d4c;", "\\u8d4c", "\\350\\265\\214",
+          "%25E8%25B5%258C"},
+         {"场", Percent("场"), "&#22330;", "\\u573a", "\\x{573a}", "=E5=9C=BA"}},
+        {{"彩", Percent("彩"), "=E5=\r\n=BD=A9"}, {"票", "&#31080;"}, {"网", "\\u7f51"}}}},
   };
 }
 
@@ -120,8 +121,10 @@ uint64_t HoldByDefinition(const RuleSet& rules, const std::string& text,
 size_t DecidedBytes(const std::string& text) {
   static const auto& endings = *new const std::vector<std::string>([] {
     std::vector<std::string> all = {"", "。", ";", "5;", "a;", "x5;", "#36172;", "amp;", "}", "="};
-    for (const char* const escape : {"%E8%B5%8C", "\\u8d4c", "\\u{8d4c}", "\\U00008d4c",
-                                     "\\xe8\\xb5\\x8c", "&#x8d4c;", "%u8d4c", "00008d4c"}) {
+    for (const char* const escape :
+         {"%E8%B5%8C", "%2525E8%2525B5%25258C", "\\u8d4c", "\\u{8d4c}", "\\x{8d4c}", "\\U00008d4c",
+          "\\xe8\\xb5\\x8c", "\\350\\265\\214", "=E8=B5=8C", "=E5=9C=BA", "=E5=\n=BD=\r\n=A9",
+          "&#x8d4c;", "%u8d4c", "00008d4c"}) {
       for (size_t at = 1; escape[at] != 0; ++at) all.emplace_back(escape + at);
     }
     for (const std::string_view base64 : {"YWFhYWFhYWFhYWFhYWFh", "6LWM6LWM6LWM6LWM6LWM"}) {

@@ -91,41 +91,116 @@ MaybeEscape Utf16Escape(std::string_view text, std::string_view mark) {
 }
 
 MaybeEscape BraceEscape(std::string_view text) {
-  if (!text.starts_with("\\u{")) return std::nullopt;
   const size_t end = text.find('}');
   if (end == std::string_view::npos || end < 4 || end > 11) return std::nullopt;
   const std::optional<char32_t> c = HexAt(text, 3, end - 3);
   return c.has_value() ? Checked(*c, end + 1) : std::nullopt;
 }
 
+// The character at the beginning of `bytes`, which are written `lengths` long each.
+MaybeEscape FirstCharacter(const std::string& bytes, const std::vector<size_t>& lengths) {
+  if (bytes.empty()) return std::nullopt;
+  const Decoded decoded = DecodeAt(bytes, 0);
+  if (decoded.c == kInvalidByte) return std::nullopt;
+  size_t length = 0;
+  for (size_t i = 0; i < decoded.length; ++i) length += lengths[i];
+  return Checked(decoded.c, length);
+}
+
+MaybeEscape OctalEscape(std::string_view text) {
+  std::string bytes;
+  std::vector<size_t> lengths;
+  for (; text.size() >= 4 && text[0] == '\\'; text.remove_prefix(4)) {
+    const std::string digits(text.substr(1, 3));
+    if (digits.find_first_not_of("01234567") != std::string::npos || digits[0] > '3') break;
+    bytes.push_back(static_cast<char>(std::stoi(digits, nullptr, 8)));
+    lengths.push_back(4);
+  }
+  return FirstCharacter(bytes, lengths);
+}
+
+// Of quoted-printable, beyond ASCII: the bytes of one character, a soft line break before any.
+MaybeEscape QuotedEscape(std::string_view text) {
+  std::string bytes;
+  std::vector<size_t> lengths;
+  while (bytes.size() < 4) {
+    size_t at = 0;
+    for (const std::string_view soft : {"=\n", "=\r\n"}) {
+      if (text.starts_with(soft)) at = soft.size();
+    }
+    const std::optional<char32_t> byte = HexAt(text, at + 1, 2);
+    if (!text.substr(at).starts_with('=') || !byte.has_value()) break;
+    bytes.push_back(static_cast<char>(*byte));
+    lengths.push_back(at + 3);
+    text.remove_prefix(at + 3);
+  }
+  const MaybeEscape escape = FirstCharacter(bytes, lengths);
+  return escape.has_value() && escape->c < 0x80 ? std::nullopt : escape;
+}
+
 // Name and what it stands for, which is its last character.
 constexpr std::u32string_view kEntities[] = {
-    U"amp&",         U"lt<",          U"gt>",          U"quot\"",        U"apos'",
-    U"nbsp\u00A0",   U"ensp\u2002",   U"emsp\u2003",   U"zwj\u200D",     U"zwnj\u200C",
-    U"shy\u00AD",    U"thinsp\u2009", U"Tab\t",        U"NewLine\n",     U"excl!",
-    U"num#",         U"dollar$",      U"percnt%",      U"lpar(",         U"rpar)",
-    U"ast*",         U"plus+",        U"comma,",       U"period.",       U"sol/",
-    U"colon:",       U"semi;",        U"equals=",      U"quest?",        U"commat@",
-    U"lsqb[",        U"bsol\\",       U"rsqb]",        U"lowbar_",       U"lcub{",
-    U"vert|",        U"rcub}",        U"middot\u00B7", U"times\u00D7",   U"bull\u2022",
-    U"hellip\u2026", U"ndash\u2013",  U"mdash\u2014",  U"lsquo\u2018",   U"rsquo\u2019",
-    U"ldquo\u201C",  U"rdquo\u201D",  U"laquo\u00AB",  U"raquo\u00BB",   U"copy\u00A9",
-    U"reg\u00AE",    U"trade\u2122",  U"deg\u00B0",    U"yen\u00A5",     U"sect\u00A7",
-    U"star\u2606",   U"starf\u2605",  U"hearts\u2665", U"spades\u2660",  U"diams\u2666",
-    U"clubs\u2663",  U"lrm\u200E",    U"rlm\u200F",    U"NoBreak\u2060", U"ZeroWidthSpace\u200B",
-    U"hairsp\u200A", U"numsp\u2007",  U"puncsp\u2008", U"larr\u2190",    U"uarr\u2191",
-    U"rarr\u2192",   U"darr\u2193",   U"harr\u2194",   U"euro\u20AC",    U"pound\u00A3",
-    U"cent\u00A2",   U"para\u00B6",   U"dagger\u2020", U"Dagger\u2021",  U"prime\u2032",
-    U"Prime\u2033",  U"sbquo\u201A",  U"bdquo\u201E",  U"lsaquo\u2039",  U"rsaquo\u203A",
-    U"divide\u00F7", U"minus\u2212",  U"plusmn\u00B1", U"infin\u221E",   U"loz\u25CA",
-    U"phone\u260E",  U"check\u2713",  U"cross\u2717",  U"horbar\u2015",  U"dash\u2010",
-    U"grave`",       U"Hat^"};
+    U"apos'",         U"ensp\u2002",    U"emsp\u2003",   U"thinsp\u2009",  U"zwj\u200D",
+    U"zwnj\u200C",    U"Tab\t",         U"NewLine\n",    U"excl!",         U"num#",
+    U"dollar$",       U"percnt%",       U"lpar(",        U"rpar)",         U"ast*",
+    U"plus+",         U"comma,",        U"period.",      U"sol/",          U"colon:",
+    U"semi;",         U"equals=",       U"quest?",       U"commat@",       U"lsqb[",
+    U"bsol\\",        U"rsqb]",         U"lowbar_",      U"lcub{",         U"vert|",
+    U"rcub}",         U"bull\u2022",    U"hellip\u2026", U"ndash\u2013",   U"mdash\u2014",
+    U"lsquo\u2018",   U"rsquo\u2019",   U"ldquo\u201C",  U"rdquo\u201D",   U"trade\u2122",
+    U"star\u2606",    U"starf\u2605",   U"hearts\u2665", U"spades\u2660",  U"diams\u2666",
+    U"clubs\u2663",   U"lrm\u200E",     U"rlm\u200F",    U"NoBreak\u2060", U"ZeroWidthSpace\u200B",
+    U"hairsp\u200A",  U"numsp\u2007",   U"puncsp\u2008", U"larr\u2190",    U"uarr\u2191",
+    U"rarr\u2192",    U"darr\u2193",    U"harr\u2194",   U"euro\u20AC",    U"dagger\u2020",
+    U"Dagger\u2021",  U"prime\u2032",   U"Prime\u2033",  U"sbquo\u201A",   U"bdquo\u201E",
+    U"lsaquo\u2039",  U"rsaquo\u203A",  U"minus\u2212",  U"infin\u221E",   U"loz\u25CA",
+    U"phone\u260E",   U"check\u2713",   U"cross\u2717",  U"horbar\u2015",  U"dash\u2010",
+    U"grave`",        U"Hat^",          U"alpha\u03B1",  U"Alpha\u0391",   U"beta\u03B2",
+    U"Beta\u0392",    U"gamma\u03B3",   U"Gamma\u0393",  U"delta\u03B4",   U"Delta\u0394",
+    U"epsilon\u03B5", U"Epsilon\u0395", U"zeta\u03B6",   U"Zeta\u0396",    U"eta\u03B7",
+    U"Eta\u0397",     U"theta\u03B8",   U"Theta\u0398",  U"iota\u03B9",    U"Iota\u0399",
+    U"kappa\u03BA",   U"Kappa\u039A",   U"lambda\u03BB", U"Lambda\u039B",  U"mu\u03BC",
+    U"Mu\u039C",      U"nu\u03BD",      U"Nu\u039D",     U"xi\u03BE",      U"Xi\u039E",
+    U"omicron\u03BF", U"Omicron\u039F", U"pi\u03C0",     U"Pi\u03A0",      U"rho\u03C1",
+    U"Rho\u03A1",     U"sigma\u03C3",   U"Sigma\u03A3",  U"tau\u03C4",     U"Tau\u03A4",
+    U"upsilon\u03C5", U"Upsilon\u03A5", U"phi\u03C6",    U"Phi\u03A6",     U"chi\u03C7",
+    U"Chi\u03A7",     U"psi\u03C8",     U"Psi\u03A8",    U"omega\u03C9",   U"Omega\u03A9"};
+// The same, of those that need no semicolon.
+constexpr std::u32string_view kBareEntities[] = {
+    U"amp&",         U"lt<",          U"gt>",          U"quot\"",       U"nbsp\u00A0",
+    U"shy\u00AD",    U"middot\u00B7", U"times\u00D7",  U"laquo\u00AB",  U"raquo\u00BB",
+    U"copy\u00A9",   U"reg\u00AE",    U"deg\u00B0",    U"yen\u00A5",    U"sect\u00A7",
+    U"pound\u00A3",  U"cent\u00A2",   U"para\u00B6",   U"divide\u00F7", U"plusmn\u00B1",
+    U"AElig\u00C6",  U"AMP&",         U"Aacute\u00C1", U"Acirc\u00C2",  U"Agrave\u00C0",
+    U"Aring\u00C5",  U"Atilde\u00C3", U"Auml\u00C4",   U"COPY\u00A9",   U"Ccedil\u00C7",
+    U"ETH\u00D0",    U"Eacute\u00C9", U"Ecirc\u00CA",  U"Egrave\u00C8", U"Euml\u00CB",
+    U"GT>",          U"Iacute\u00CD", U"Icirc\u00CE",  U"Igrave\u00CC", U"Iuml\u00CF",
+    U"LT<",          U"Ntilde\u00D1", U"Oacute\u00D3", U"Ocirc\u00D4",  U"Ograve\u00D2",
+    U"Oslash\u00D8", U"Otilde\u00D5", U"Ouml\u00D6",   U"QUOT\"",       U"REG\u00AE",
+    U"THORN\u00DE",  U"Uacute\u00DA", U"Ucirc\u00DB",  U"Ugrave\u00D9", U"Uuml\u00DC",
+    U"Yacute\u00DD", U"aacute\u00E1", U"acirc\u00E2",  U"acute\u00B4",  U"aelig\u00E6",
+    U"agrave\u00E0", U"aring\u00E5",  U"atilde\u00E3", U"auml\u00E4",   U"brvbar\u00A6",
+    U"ccedil\u00E7", U"cedil\u00B8",  U"curren\u00A4", U"eacute\u00E9", U"ecirc\u00EA",
+    U"egrave\u00E8", U"eth\u00F0",    U"euml\u00EB",   U"frac12\u00BD", U"frac14\u00BC",
+    U"frac34\u00BE", U"iacute\u00ED", U"icirc\u00EE",  U"iexcl\u00A1",  U"igrave\u00EC",
+    U"iquest\u00BF", U"iuml\u00EF",   U"macr\u00AF",   U"micro\u00B5",  U"not\u00AC",
+    U"ntilde\u00F1", U"oacute\u00F3", U"ocirc\u00F4",  U"ograve\u00F2", U"ordf\u00AA",
+    U"ordm\u00BA",   U"oslash\u00F8", U"otilde\u00F5", U"ouml\u00F6",   U"sup1\u00B9",
+    U"sup2\u00B2",   U"sup3\u00B3",   U"szlig\u00DF",  U"thorn\u00FE",  U"uacute\u00FA",
+    U"ucirc\u00FB",  U"ugrave\u00F9", U"uml\u00A8",    U"uuml\u00FC",   U"yacute\u00FD",
+    U"yuml\u00FF"};
 
 MaybeEscape Entity(std::string_view text) {
   if (!text.starts_with("&#")) {
     for (const std::u32string_view entity : kEntities) {
       const std::string name = "&" + std::string(entity.begin(), entity.end() - 1) + ";";
       if (text.starts_with(name)) return Checked(entity.back(), name.size());
+    }
+    for (const std::u32string_view entity : kBareEntities) {
+      const std::string name = "&" + std::string(entity.begin(), entity.end() - 1);
+      if (!text.starts_with(name)) continue;
+      const bool closed = text.substr(name.size()).starts_with(';');
+      return Checked(entity.back(), name.size() + (closed ? 1 : 0));
     }
     return std::nullopt;
   }
@@ -144,32 +219,52 @@ MaybeEscape Entity(std::string_view text) {
 
 MaybeEscape EscapeAt(std::string_view text) {
   if (text.starts_with("%u")) return Utf16Escape(text, "%u");
+  size_t layers = 0;
+  while (layers < 4 && text.substr(1 + 2 * layers).starts_with("25")) ++layers;
+  if (text.starts_with("%") && layers > 0) return Escape{U'%', 1 + 2 * layers};
   if (text.starts_with("%")) return Utf8Escape(text, "%");
   if (text.starts_with("&")) return Entity(text);
+  if (text.starts_with("\\x{") || text.starts_with("\\u{")) return BraceEscape(text);
   if (text.starts_with("\\x")) return Utf8Escape(text, "\\x");
-  if (text.starts_with("\\u{")) return BraceEscape(text);
   if (text.starts_with("\\u")) return Utf16Escape(text, "\\u");
   if (text.starts_with("\\U")) {
     const std::optional<char32_t> c = HexAt(text, 2, 8);
     return c.has_value() ? Checked(*c, 10) : std::nullopt;
   }
+  if (text.starts_with("\\")) return OctalEscape(text);
+  if (text.starts_with("=")) return QuotedEscape(text);
   return std::nullopt;
 }
 
 // The characters that the letters at the beginning of `text` decode to, as long as they are text;
-// none if that is too little.
+// none if that is too little. Whole groups of four on a line of 60 letters or more may go on in the
+// next line. first_letter and end_letter are offsets in `text`.
 struct Base64Character {
   std::string bytes;
   size_t first_letter;
   size_t end_letter;
+  size_t letters;  // from the beginning to its end
 };
 std::vector<Base64Character> Base64At(std::string_view text) {
   std::string bytes;
+  std::vector<size_t> places;  // of the letters
   int bits = 0;
   int count = 0;
-  for (const char c : text) {
-    if (SixBits(c) < 0) break;
-    bits = ((bits << 6) | SixBits(c)) & 0xFFFF;
+  size_t line = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (line >= 60 && line % 4 == 0) {
+      const size_t next = text.substr(i).starts_with("\n")     ? i + 1
+                          : text.substr(i).starts_with("\r\n") ? i + 2
+                                                               : i;
+      if (next != i && next < text.size() && SixBits(text[next]) >= 0) {
+        i = next;
+        line = 0;
+      }
+    }
+    if (SixBits(text[i]) < 0) break;
+    places.push_back(i);
+    ++line;
+    bits = ((bits << 6) | SixBits(text[i])) & 0xFFFF;
     count += 6;
     if (count >= 8) {
       count -= 8;
@@ -184,7 +279,8 @@ std::vector<Base64Character> Base64At(std::string_view text) {
     if (decoded.c == kInvalidByte || !IsBase64Text(decoded.c)) break;
     const size_t end = at + decoded.length;
     // Byte k has bits 8k to 8k+7, letter i bits 6i to 6i+5.
-    characters.push_back({bytes.substr(at, decoded.length), 8 * at / 6, (8 * end + 5) / 6});
+    characters.push_back({bytes.substr(at, decoded.length), places[8 * at / 6],
+                          places[(8 * end + 5) / 6 - 1] + 1, (8 * end + 5) / 6});
     if (characters.size() == 2) {
       two_han = IsHan(DecodeAt(bytes, 0).c) && IsHan(decoded.c);
     }
@@ -234,7 +330,7 @@ ReferenceDecoded DecodeOnce(const ReferenceDecoded& in) {
     at += base64.back().end_letter;
     // Padding fills a group of four.
     amid_run = true;
-    for (size_t letters = base64.back().end_letter;
+    for (size_t letters = base64.back().letters;
          letters % 4 != 0 && at < text.size() && text[at] == '='; ++letters) {
       ++at;
       amid_run = false;
