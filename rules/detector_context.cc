@@ -202,7 +202,8 @@ constexpr std::u32string_view kOtherWords[] = {U"金额",
 constexpr std::u32string_view kLabelFillers = U"号码账帐户";
 constexpr std::u32string_view kFillers = U"是为我的加群搜请联系方式添好友也叫同";
 constexpr size_t kFillersMax = 8;
-constexpr int kPartingMax = 6;  // separators in a row between word and name
+constexpr char32_t kPlusSign = 0x2795;  // ➕, read as 加
+constexpr int kPartingMax = 6;          // separators in a row between word and name
 // The same between a word and its value.
 constexpr std::u32string_view kValueFillers = U"号码数量额为是约达共近超有";
 constexpr size_t kValueFillersMax = 3;
@@ -299,6 +300,11 @@ class Before {
     while (read_++ < kLookBackCharacters && cursor_.Previous(glyph)) {
       if (glyph.vanishes) continue;
       ++distance_;
+      // ➕v abc_12345
+      if (glyph.folded == kPlusSign) {
+        glyph.folded = U'加';
+        glyph.separator = false;
+      }
       if (!glyph.separator) {
         characters_[count_++] = {glyph.folded, distance_ - 1, parting, colon, apart};
         return true;

@@ -44,7 +44,7 @@ constexpr NumberForm kForms[] = {
     {kBankCard, "5F##############", kAsListedAlone, "4444", Context::kNone},
     {kBankCard, "2###############", kAsListedAlone, "4444", Context::kNone},
     {kBankCard, "35##############", kAsListedAlone, "4444", Context::kNone},
-    {kBankCard, "3V#############", kAsListedAlone, "465", Context::kNone},
+    {kBankCard, "3V#############", kAsListedAlone, "465 4443", Context::kNone},
     {kCnUscc, "AN######UUUUUUUUUU", kAsListedAlone, "44442 2691 666 8A", Context::kNone},
     {kCnPassport, "G########", kAnyhow, "", Context::kPassport},
     {kCnPassport, "eL#######", kAnyhow, "", Context::kPassport},

@@ -269,7 +269,7 @@ const std::vector<NumberKind>& NumberKinds() {
          {"3 9", "3 3 3 3", "3 3 6", "3 3 2 4", "3 4 5"}},
         {Detector::kHkMacauTaiwanPhone, "88609\\d{8}", {"3 10", "3 4 3 3", "3 4 6"}},
         {Detector::kHkMacauTaiwanPhone, "09\\d{8}", {"4 3 3", "4 6", "2 4 4"}},
-        {Detector::kBankCard, "\\d{15}", {"4 6 5"}, true, IsBankCard},
+        {Detector::kBankCard, "\\d{15}", {"4 6 5", "4 4 4 3"}, true, IsBankCard},
         {Detector::kBankCard, "(62|81)\\d{14}", {"4 4 4 4", "6 10"}, true, IsBankCard},
         {Detector::kBankCard, "(4|5|2|35)\\d+", {"4 4 4 4"}, true, IsBankCard},
         {Detector::kBankCard, "\\d{17}", {"4 4 4 4 1", "6 11"}, true, IsBankCard},

@@ -10,6 +10,14 @@
 namespace weir::rules {
 namespace {
 
+// As a word has it: ➕ is 加.
+char32_t Read(const SeenCharacter& seen) {
+  return seen.glyph.folded == 0x2795 ? U'加' : seen.glyph.folded;
+}
+bool Parts(const SeenCharacter& seen) {
+  return seen.glyph.separator && seen.glyph.folded != 0x2795;
+}
+
 bool IsLatin(char32_t c) {
   return c >= 'a' && c <= 'z';
 }
@@ -25,8 +33,8 @@ bool WordEndsAt(const SeenText& text, size_t last, size_t end, const WordList& w
       do {
         if (at == 0) return false;
         --at;
-      } while (text[at].glyph.separator);
-      if (text[at].glyph.folded != *c || text[at].number + kLookBack < text[end].number) {
+      } while (Parts(text[at]));
+      if (Read(text[at]) != *c || text[at].number + kLookBack < text[end].number) {
         return false;
       }
     }
@@ -71,7 +79,7 @@ SeenText SeenTextOf(std::string_view text) {
 std::optional<size_t> NearestWord(const SeenText& text, size_t at, const WordList& words) {
   for (size_t last = at; last-- > 0 && at - last - 1 <= 20;) {
     size_t first = 0;
-    if (!text[last].glyph.separator && WordEndsAt(text, last, at, words, first)) return last;
+    if (!Parts(text[last]) && WordEndsAt(text, last, at, words, first)) return last;
   }
   return std::nullopt;
 }
@@ -84,7 +92,7 @@ bool NameOfValueBefore(const SeenText& text, size_t at, const WordList& words) {
   size_t here = at;  // what stands before is looked at
   for (int fillers = 0; fillers <= 3; ++fillers) {
     int between = 0;
-    for (; here > 0 && text[here - 1].glyph.separator; --here, ++between) {
+    for (; here > 0 && Parts(text[here - 1]); --here, ++between) {
       const char32_t c = text[here - 1].glyph.folded;
       if (std::u32string_view(U" \t:=\"'#()[]<>_-/*“”‘’【】「」¥$€£").find(c) ==
           std::u32string::npos) {
@@ -94,7 +102,7 @@ bool NameOfValueBefore(const SeenText& text, size_t at, const WordList& words) {
     if (here == 0 || between > 6) return false;
     size_t first = 0;
     if (WordEndsAt(text, here - 1, at, words, first)) return true;
-    if (std::u32string_view(U"号码数量额为是约达共近超有").find(text[here - 1].glyph.folded) ==
+    if (std::u32string_view(U"号码数量额为是约达共近超有").find(Read(text[here - 1])) ==
         std::u32string::npos) {
       return false;
     }
@@ -109,7 +117,7 @@ InFront WordRightBefore(const SeenText& text, size_t at, const WordList& words) 
   size_t here = at;  // what stands before is looked at
   for (int fillers = 0; fillers <= 8; ++fillers) {
     int separators = 0;
-    while (here > 0 && text[here - 1].glyph.separator) {
+    while (here > 0 && Parts(text[here - 1])) {
       --here;
       ++separators;
       label = label || text[here].glyph.ascii == ':' || text[here].glyph.ascii == '=';
@@ -123,7 +131,7 @@ InFront WordRightBefore(const SeenText& text, size_t at, const WordList& words) 
       here = first;
       continue;
     }
-    const char32_t c = text[last].glyph.folded;
+    const char32_t c = Read(text[last]);
     const bool of_label = std::u32string_view(U"号码账帐户").find(c) != std::u32string::npos;
     if (!of_label && std::u32string_view(U"是为我的加群搜请联系方式添好友也叫同").find(c) ==
                          std::u32string::npos) {
