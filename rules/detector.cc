@@ -111,7 +111,9 @@ bool CouldBecome(std::string_view digits, int low, int high, size_t width) {
 }
 
 bool IsMobile(std::string_view text) {
-  return text.size() == 11 && AreDigits(text) && text[0] == '1' && text[1] >= '3';
+  // 3.14159265359 is written more often than that number is called.
+  return text.size() == 11 && AreDigits(text) && text[0] == '1' && text[1] >= '3' &&
+         text != "14159265359";
 }
 
 // ISO/IEC 7812-1: from the right, every second digit doubled.

@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view kLabels[] = {"tel", "phone", "mobile", "mob", "cell", "qq",
                                         "q",   "vx",    "wx",     "v",   "imei"};
 constexpr size_t kTouchingMax = 7;
+constexpr int kWholeMax = 3;  // digits in front of a point that no mark of a list has
 
 // Han characters behind a number that make it an amount, of the numbers that nothing else proves.
 constexpr std::u32string_view kMeasures = U"人元块万千百个条年月日版级天位名次分多余米岁度楼";
@@ -127,7 +128,7 @@ struct Front {
   std::string touching;  // digits and small letters, the nearest last
   Glyph::Script touching_script = Glyph::Script::kPlain;  // of the nearest
   bool digit_behind_gap = false;  // nothing touches, but a digit stands behind what may part digits
-  bool fraction = false;          // 0.
+  bool fraction = false;          // 0. or 116. or -75., but not 1. or 12., marks of a list
   bool plus = false;              // one that adds to nothing, as before the code of a country
   bool currency = false;          // its sign, a blank between or not
 
@@ -137,6 +138,8 @@ struct Front {
     int gap = 0;
     bool point = false;
     bool blank = false;
+    bool zero = false;
+    int whole = 0;
     for (int read = 0; read < kLookBackCharacters && cursor.Previous(glyph); ++read) {
       if (glyph.vanishes) continue;
       const bool digit = glyph.IsDigit();
@@ -145,15 +148,16 @@ struct Front {
         currency = currency || (blank && IsCurrency(glyph));
       }
       if (gap > 0) {
-        if (digit && !digit_behind_gap) {
+        if (digit) {
           digit_behind_gap = true;
-          if (!point || gap > 1 || glyph.ascii != '0') return;
-          fraction = true;
+          if (!point || gap > 1) return;
+          zero = glyph.ascii == '0';
+          if (++whole == kWholeMax) fraction = true;
+          if (fraction) return;
           continue;
         }
-        // A digit before the 0 makes it another number.
         if (digit_behind_gap) {
-          fraction = !digit;
+          fraction = (whole == 1 && zero) || glyph.ascii == '-';
           return;
         }
         if (!glyph.MayPart() || ++gap > kNumberGapMax) return;
@@ -177,6 +181,7 @@ struct Front {
       }
       if (touching.size() > kTouchingMax) return;
     }
+    fraction = whole == 1 && zero;
   }
 };
 

@@ -248,6 +248,7 @@ const std::vector<NumberKind>& NumberKinds() {
     const auto no_date = [](std::string_view text) {
       return !Fully("\\d{8}", text) || !IsDate(text);
     };
+    const auto no_pi = [](std::string_view text) { return text != "14159265359"; };
     // 0830 20240101.
     const auto no_time = [](std::string_view text) { return !IsDate(text.substr(4)); };
     const std::vector<std::string> eight = {"4 4", "3 5", "5 3", "2 2 2 2"};
@@ -256,7 +257,9 @@ const std::vector<NumberKind>& NumberKinds() {
         {Detector::kCnIdCard, "[1-9]\\d{14}", {"6 6 3", "6 3 3 3"}, false, IsOldIdCard},
         {Detector::kCnMobile,
          "1[3-9]\\d{9}",
-         {"3 8", "7 4", "3 4 4", "3 3 5", "4 3 4", "3 2 2 4", "3 2 2 2 2"}},
+         {"3 8", "7 4", "3 4 4", "3 3 5", "4 3 4", "3 2 2 4", "3 2 2 2 2"},
+         false,
+         no_pi},
         {Detector::kCnLandline, "(010|02[0-57-9])[1-8]\\d{7}", {"3 8", "3 4 4"}},
         {Detector::kCnLandline, "0[3-9]\\d{2}[1-8]\\d{6}", {"4 7", "4 3 4"}},
         {Detector::kCnLandline, "0[3-9]\\d{2}[1-8]\\d{7}", {"4 8", "4 4 4"}, false, no_time},
@@ -382,10 +385,14 @@ bool FrontIsFree(const NumberKind& kind, const SeenText& text, size_t from, bool
     touching.insert(0, OwnCharacters(text[--at].glyph));
   }
   if (touching.empty()) {
-    // 0.13812345678 is a fraction.
-    const bool fraction = from >= 2 && text[from - 1].glyph.ascii == '.' &&
-                          text[from - 1].glyph.MayPart() && text[from - 2].glyph.ascii == '0' &&
-                          (from == 2 || !text[from - 3].glyph.IsDigit());
+    // 0.13812345678 is a fraction, and so are those of 116 and of -75.
+    size_t whole = 0;
+    if (from > 0 && text[from - 1].glyph.ascii == '.') {
+      while (whole < 3 && from >= whole + 2 && text[from - whole - 2].glyph.IsDigit()) ++whole;
+    }
+    const bool zero = whole == 1 && text[from - 2].glyph.ascii == '0';
+    const bool minus = whole > 0 && from >= whole + 2 && text[from - whole - 2].glyph.ascii == '-';
+    const bool fraction = zero || minus || whole == 3;
     return !(fraction && digits_first && !has_context);
   }
   const Glyph& nearest = text[from - 1].glyph;

@@ -120,7 +120,7 @@ InFront WordRightBefore(const SeenText& text, size_t at, const WordList& words) 
     while (here > 0 && Parts(text[here - 1])) {
       --here;
       ++separators;
-      label = label || text[here].glyph.ascii == ':' || text[here].glyph.ascii == '=';
+      label = label || text[here].glyph.ascii == ':';
     }
     if (here == 0 || separators > 6) return InFront::kNothing;
     size_t first = 0;
