@@ -62,9 +62,10 @@ constexpr std::u32string_view kProductWords[] = {
 constexpr std::u32string_view kWechatWords[] = {
     U"微信", U"薇信",   U"威信",   U"徽信", U"v信",  U"微x",    U"加微", U"加v",  U"加薇",  U"vx",
     U"wx",   U"wechat", U"weixin", U"微号", U"wxid", U"绿泡泡", U"溦信", U"嶶信", U"微信qq"};
-constexpr std::u32string_view kQqWords[] = {U"qq",   U"扣扣", U"企鹅",   U"加q",      U"扣q",
-                                            U"我q",  U"q号",  U"球球",   U"加扣",     U"抠抠",
-                                            U"蔻蔻", U"q群",  U"qq微信", U"qq交流群", U"qq客服"};
+constexpr std::u32string_view kQqWords[] = {
+    U"qq",     U"扣扣",     U"企鹅",     U"加q",      U"扣q",      U"我q",      U"q号",
+    U"球球",   U"加扣",     U"抠抠",     U"蔻蔻",     U"q群",      U"qq微信",   U"qq交流群",
+    U"qq客服", U"qq客服群", U"qq用户群", U"qq反馈群", U"qq讨论群", U"qq玩家群", U"qq粉丝群"};
 constexpr std::u32string_view kSecretWords[] = {U"apikey",
                                                 U"accesskey",
                                                 U"secretkey",

@@ -23,7 +23,7 @@ constexpr double kFindingsPer10000Max = 2.5;
 // texts.
 const std::map<std::string, int>& ContactsMax() {
   static const auto* const kContactsMax = new std::map<std::string, int>{
-      {"PII-0020", 9}, {"PII-0030", 65}, {"PII-0310", 70}, {"PII-0320", 298}, {"PII-0330", 261}};
+      {"PII-0020", 9}, {"PII-0030", 65}, {"PII-0310", 70}, {"PII-0320", 304}, {"PII-0330", 261}};
   return *kContactsMax;
 }
 

@@ -120,9 +120,10 @@ const WordList& WordsNear(Detector detector) {
   const auto found = words.find(detector);
   return found == words.end() ? none : found->second;
 }
-const WordList kQqWords = {U"qq",   U"扣扣", U"企鹅",   U"加q",      U"扣q",
-                           U"我q",  U"q号",  U"球球",   U"加扣",     U"抠抠",
-                           U"蔻蔻", U"q群",  U"qq微信", U"qq交流群", U"qq客服"};
+const WordList kQqWords = {
+    U"qq",     U"扣扣",     U"企鹅",     U"加q",      U"扣q",      U"我q",      U"q号",
+    U"球球",   U"加扣",     U"抠抠",     U"蔻蔻",     U"q群",      U"qq微信",   U"qq交流群",
+    U"qq客服", U"qq客服群", U"qq用户群", U"qq反馈群", U"qq讨论群", U"qq玩家群", U"qq粉丝群"};
 // Names of values that are no telephone number and no card.
 const WordList kOtherWords = {U"金额",
                               U"合计",
