@@ -50,15 +50,15 @@ constexpr std::u32string_view kDeviceWords[] = {U"imei", U"meid",   U"串号",
 constexpr std::u32string_view kIpWords[] = {U"ip",     U"地址", U"ipv4", U"host",
                                             U"server", U"dns",  U"ping", U"登录",
                                             U"服务器", U"主机", U"网关", U"节点"};
-constexpr std::u32string_view kVersionWords[] = {U"版本", U"version", U"ver",      U"固件",
-                                                 U"内核", U"kernel",  U"firmware", U"build",
-                                                 U"驱动", U"driver",  U"release"};
+constexpr std::u32string_view kVersionWords[] = {
+    U"版本", U"version", U"ver", U"固件", U"firmware", U"build", U"驱动", U"driver", U"release"};
 constexpr std::u32string_view kProductWords[] = {
-    U"linux",  U"android", U"ios",      U"harmonyos", U"鸿蒙",     U"miui",   U"chrome", U"firefox",
-    U"oracle", U"db2",     U"weblogic", U"websphere", U"nginx",    U"apache", U"tomcat", U"jdk",
-    U"sdk",    U"bios",    U"uefi",     U"补丁",      U"patch",    U"微码",   U"升级",   U"升级到",
-    U"升级至", U"升级包",  U"upgrade",  U"upgradeto", U"updateto", U"更新至", U"更新到", U"v",
-    U"oid",    U"第",      U"章节",     U"附录",      U"条款",     U"section"};
+    U"linux",   U"内核",      U"kernel",   U"android", U"ios",    U"harmonyos", U"鸿蒙",
+    U"miui",    U"chrome",    U"firefox",  U"oracle",  U"db2",    U"weblogic",  U"websphere",
+    U"nginx",   U"apache",    U"tomcat",   U"jdk",     U"sdk",    U"bios",      U"uefi",
+    U"补丁",    U"patch",     U"微码",     U"升级",    U"升级到", U"升级至",    U"升级包",
+    U"upgrade", U"upgradeto", U"updateto", U"更新至",  U"更新到", U"v",         U"oid",
+    U"第",      U"章节",      U"附录",     U"条款",    U"section"};
 constexpr std::u32string_view kWechatWords[] = {
     U"微信", U"薇信",   U"威信",   U"徽信", U"v信",  U"微x",    U"加微", U"加v",  U"加薇",  U"vx",
     U"wx",   U"wechat", U"weixin", U"微号", U"wxid", U"绿泡泡", U"溦信", U"嶶信", U"微信qq"};
